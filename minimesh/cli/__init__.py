@@ -1,0 +1,1 @@
+"""Floor 4: the commands; a client of the control API."""

@@ -1,0 +1,87 @@
+"""Why the mesh answered instead of the service: the closed list of reasons."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Fault(StrEnum):
+    """Who has to do something about it."""
+
+    MESH = "mesh"
+    APP = "app"
+    CLIENT = "client"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A short code, its HTTP status, a sentence with `{service}` in it, and whose fault it is."""
+
+    code: str
+    status: int
+    title: str
+    fault: Fault
+
+
+BAD_REQUEST = Reason("bad_request", 400, "the request is not well-formed HTTP", Fault.CLIENT)
+CROSS_SITE = Reason("cross_site", 403, "a web page of another site may not call as a service", Fault.CLIENT)
+NO_ROUTE = Reason("no_route", 404, "no route matches this host and path", Fault.CLIENT)
+METHOD_NOT_ALLOWED = Reason("method_not_allowed", 405, "CONNECT and TRACE are not forwarded", Fault.CLIENT)
+CLIENT_TIMEOUT = Reason("client_timeout", 408, "the request did not arrive in time", Fault.CLIENT)
+TARGET_TOO_LONG = Reason("target_too_long", 414, "the request target is too long", Fault.CLIENT)
+EXPECTATION_FAILED = Reason(
+    "expectation_failed", 417, "the only expectation known here is 100-continue", Fault.CLIENT
+)
+FOREIGN_HOST = Reason("foreign_host", 421, "this address does not answer for that host", Fault.CLIENT)
+HEAD_TOO_LARGE = Reason("head_too_large", 431, "the request head is too large", Fault.CLIENT)
+NOT_IMPLEMENTED = Reason("not_implemented", 501, "the transfer coding is not known here", Fault.CLIENT)
+UPSTREAM_PROTOCOL = Reason(
+    "upstream_protocol", 502, "{service} sent an answer that is not well-formed HTTP", Fault.APP
+)
+UPSTREAM_RESET = Reason(
+    "upstream_reset", 502, "{service} closed the connection before its answer was complete", Fault.APP
+)
+UPSTREAM_REFUSED = Reason("upstream_refused", 503, "{service} refused the connection", Fault.APP)
+NO_ENDPOINT = Reason("no_endpoint", 503, "{service} has no endpoint that is ready", Fault.APP)
+DRAINING = Reason("draining", 503, "the mesh is stopping", Fault.MESH)
+VERSION_NOT_SUPPORTED = Reason(
+    "version_not_supported", 505, "HTTP/1.0 and HTTP/1.1 are spoken here", Fault.CLIENT
+)
+CONNECT_TIMEOUT = Reason("connect_timeout", 504, "{service} could not be connected to in time", Fault.APP)
+TIMEOUT = Reason("timeout", 504, "{service} did not answer in time", Fault.APP)
+INTERNAL = Reason("internal", 500, "the mesh made a mistake", Fault.MESH)
+
+REASONS: dict[str, Reason] = {
+    reason.code: reason
+    for reason in (
+        BAD_REQUEST,
+        CROSS_SITE,
+        NO_ROUTE,
+        METHOD_NOT_ALLOWED,
+        CLIENT_TIMEOUT,
+        TARGET_TOO_LONG,
+        EXPECTATION_FAILED,
+        FOREIGN_HOST,
+        HEAD_TOO_LARGE,
+        NOT_IMPLEMENTED,
+        UPSTREAM_PROTOCOL,
+        UPSTREAM_RESET,
+        UPSTREAM_REFUSED,
+        NO_ENDPOINT,
+        DRAINING,
+        VERSION_NOT_SUPPORTED,
+        CONNECT_TIMEOUT,
+        TIMEOUT,
+        INTERNAL,
+    )
+}
+
+
+class Cut(StrEnum):
+    """How an exchange ended that has no whole answer, or that never had one to give."""
+
+    CLIENT_GONE = "client_gone"
+    UPSTREAM_CUT = "upstream_cut"
+    SLOW_READER = "slow_reader"
+    SLOW_BODY = "slow_body"
+    TIMED_OUT = "timed_out"
+    STOPPED = "stopped"

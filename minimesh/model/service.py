@@ -1,0 +1,153 @@
+"""A service and a task, as minimesh.toml describes them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from minimesh.model.address import Address
+from minimesh.model.template import Template
+from minimesh.model.where import NOWHERE, Where
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to run. A shell command is one part that /bin/sh runs; else each part is an argument."""
+
+    argv: tuple[Template, ...]
+    shell: bool
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self.argv))
+
+
+class Condition(StrEnum):
+    """When a dependency lets its dependants start."""
+
+    READY = "ready"
+    STARTED = "started"
+    COMPLETED = "completed"
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    name: str
+    condition: Condition
+    where: Where = NOWHERE
+
+
+class Probe(StrEnum):
+    """How readiness is told. RUNNING: as soon as the process runs."""
+
+    HTTP = "http"
+    TCP = "tcp"
+    LOG = "log"
+    EXEC = "exec"
+    RUNNING = "running"
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The readiness probe. `target`: a path (HTTP), a regular expression (LOG), a shell command (EXEC)."""
+
+    probe: Probe
+    target: str = ""
+    every: float = 0.5
+    timeout: float = 1.0
+    within: float = 30.0
+
+
+class RestartPolicy(StrEnum):
+    NO = "no"
+    ON_FAILURE = "on-failure"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Restarts wait backoff_min seconds, doubling up to backoff_max; after `max` in a row no more."""
+
+    policy: RestartPolicy = RestartPolicy.ON_FAILURE
+    backoff_min: float = 1.0
+    backoff_max: float = 30.0
+    max: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The signal to the process group, and the seconds until SIGKILL."""
+
+    signal: str = "TERM"
+    within: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. request: from its head to the end of the answer; idle: no byte either way."""
+
+    request: float | None = None
+    connect: float = 1.0
+    idle: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class EnvFile:
+    path: Path
+    optional: bool
+    where: Where = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What services and tasks have in common: a program in an environment."""
+
+    command: Command
+    cwd: Path
+    env: Mapping[str, Template] = field(default_factory=dict)
+    env_files: tuple[EnvFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A name that people call. It has either a process (we start it) or addresses (it lives elsewhere).
+
+    `port` is what its program listens on; None with `has_port`: the mesh chooses one for each replica.
+    """
+
+    name: str
+    process: Process | None = None
+    addresses: tuple[Address, ...] = ()
+    has_port: bool = True
+    port: int | None = None
+    depends_on: tuple[Dependency, ...] = ()
+    calls: tuple[str, ...] = ()
+    ready: Ready = Ready(Probe.RUNNING)
+    restart: Restart = Restart()
+    stop: Stop = Stop()
+    replicas: int = 1
+    timeouts: Timeouts = Timeouts()
+    where: Where = NOWHERE
+
+    @property
+    def callees(self) -> tuple[str, ...]:
+        """The services that this one may call, in order of mention, each once.
+
+        Tasks among the dependencies are in here too: whoever compiles leaves out what takes no calls.
+        """
+        return tuple(dict.fromkeys((*(dependency.name for dependency in self.depends_on), *self.calls)))
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Runs to its end before those that depend on it."""
+
+    name: str
+    process: Process
+    depends_on: tuple[Dependency, ...] = ()
+    calls: tuple[str, ...] = ()
+    stop: Stop = Stop()
+    where: Where = NOWHERE
+
+    @property
+    def callees(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*(dependency.name for dependency in self.depends_on), *self.calls)))

@@ -1,0 +1,61 @@
+"""What the data plane is told: an immutable whole, swapped by reference."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from minimesh.model.address import Address
+from minimesh.model.identity import Identity
+from minimesh.model.project import Hop, Limits
+from minimesh.model.route import Route
+from minimesh.model.service import Timeouts
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One dialable address of a service. `addresses` are alternatives for the same program
+    (127.0.0.1 and ::1); the first that answers is remembered."""
+
+    name: str
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A service as something to send to. Only endpoints that may get traffic are listed."""
+
+    identity: Identity
+    endpoints: tuple[Endpoint, ...] = ()
+    timeouts: Timeouts = Timeouts()
+
+
+class ListenerKind(StrEnum):
+    GATEWAY = "gateway"
+    OUTBOUND = "outbound"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A bound address where traffic enters, and as whom. An outbound listener has one route, to its callee."""
+
+    kind: ListenerKind
+    address: Address
+    source: Identity
+    routes: tuple[Route, ...]
+    limits: Limits = Limits()
+
+    @property
+    def name(self) -> str:
+        if self.kind is ListenerKind.GATEWAY:
+            return self.source.service
+        return f"{self.source.service}->{self.routes[0].to}"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Generation counts up with each apply. Listeners and upstreams are keyed by their names."""
+
+    generation: int
+    hop: Hop = Hop.MEMORY
+    listeners: Mapping[str, Listener] = field(default_factory=dict)
+    upstreams: Mapping[str, Upstream] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Floor 1: decisions, one file each, pure: `now` and randomness are arguments."""

@@ -1,0 +1,1 @@
+"""Floor 1: minimesh.toml in, model out; every mistake at once, with line and suggestion."""

@@ -1,0 +1,1 @@
+"""Floor 2: processes, probes, start order, restarts, logs."""

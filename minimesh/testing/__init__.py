@@ -1,0 +1,1 @@
+"""Shipped for tests: virtual clock, fake streams, playbooks, conformance suites."""
