@@ -1,1 +1,1 @@
-"""Floor 3: the running mesh, which owns and joins everything below; the control API and its client."""
+"""Floor 3: the running mesh. Joins the floors below, and answers on the control socket what it is and does."""

@@ -1,0 +1,130 @@
+"""The way in for every program that is not the mesh: HTTP over its Unix socket. Standard library only."""
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+from urllib.parse import quote, urlencode
+
+from minimesh.control.paths import StateFolder
+from minimesh.control.views import ErrorView
+
+Parameters: TypeAlias = Mapping[str, str | int | float | list[str] | None]
+"""Query parameters; None and the empty list are left out, a list is repeated."""
+
+
+class NotRunningError(Exception):
+    """No mesh answers for this project."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(f"no mesh is running in {root}")
+        self.root = root
+
+
+class RefusedError(Exception):
+    """The mesh answered with an error. `code`, `message` and `help` are for people."""
+
+    def __init__(self, status: int, code: str, message: str, help: str | None = None) -> None:  # noqa: A002 - the field's name
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.help = help
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path, timeout: float | None) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self.sock.settimeout(self.timeout)
+            self.sock.connect(str(self._path))
+        except OSError:
+            self.sock.close()
+            raise
+
+
+class Client:
+    """Speaks to the mesh that runs in `root` (absolute). Every method raises NotRunningError or RefusedError."""
+
+    def __init__(self, root: Path, timeout: float = 10.0) -> None:
+        self.root = root
+        self._timeout = timeout
+
+    def get(self, path: str, parameters: Parameters | None = None) -> Any:
+        """The answer of GET `/v1/…` as JSON: one of `minimesh.control.views`, or a list of it."""
+        return self._whole("GET", path, parameters, None)
+
+    def post(self, path: str, body: object = None) -> Any:
+        """The answer of POST, None where it has no body."""
+        return self._whole("POST", path, None, body)
+
+    def stream(self, path: str, parameters: Parameters | None = None) -> Iterator[dict[str, Any]]:
+        """The objects of a live view as they come; ends with the view, or when the mesh has stopped."""
+        connection = _UnixConnection(self._socket(), self._timeout)
+        try:
+            answer = self._send(connection, "GET", path, parameters, None)
+            connection.sock.settimeout(None)
+            for line in answer:
+                if line.strip():
+                    yield json.loads(line)
+        except (ConnectionError, http.client.HTTPException):
+            return
+        finally:
+            connection.close()
+
+    def _whole(self, method: str, path: str, parameters: Parameters | None, body: object) -> Any:
+        connection = _UnixConnection(self._socket(), self._timeout)
+        try:
+            content = self._send(connection, method, path, parameters, body).read()
+        finally:
+            connection.close()
+        return json.loads(content) if content else None
+
+    def _send(
+        self, connection: _UnixConnection, method: str, path: str, parameters: Parameters | None, body: object
+    ) -> http.client.HTTPResponse:
+        content = None if body is None else json.dumps(body)
+        headers = {} if content is None else {"content-type": "application/json"}
+        try:
+            connection.request(method, path + _query(parameters), content, headers)
+            answer = connection.getresponse()
+        except TimeoutError as error:
+            raise RefusedError(504, "no_answer", f"the mesh did not answer in {self._timeout:g} s") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise NotRunningError(self.root) from error
+        if answer.status >= 400:
+            raise _refusal(answer)
+        return answer
+
+    def _socket(self) -> Path:
+        return StateFolder(self.root).bound_socket()
+
+
+def segment(name: str) -> str:
+    """A name as one segment of a path."""
+    return quote(name, safe="")
+
+
+def _query(parameters: Parameters | None) -> str:
+    pairs = [
+        (name, value)
+        for name, values in (parameters or {}).items()
+        for value in (values if isinstance(values, list) else [values])
+        if value is not None
+    ]
+    return f"?{urlencode(pairs)}" if pairs else ""
+
+
+def _refusal(answer: http.client.HTTPResponse) -> RefusedError:
+    content = answer.read()
+    try:
+        error = cast("ErrorView", json.loads(content))["error"]
+        return RefusedError(answer.status, error["code"], error["message"], error.get("help"))
+    except (ValueError, KeyError, TypeError):
+        return RefusedError(answer.status, "unreadable", f"the mesh answered {answer.status}", None)

@@ -1,0 +1,103 @@
+"""The state folder of a project, `<root>/.minimesh`: what lies where in it, and where its socket is."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+STATE_FOLDER = ".minimesh"
+LONGEST_SOCKET_PATH = 100
+"""In bytes. The kernel's limit is 108 on Linux and 104 on macOS, with the closing NUL."""
+
+
+class UnsafeFolderError(Exception):
+    """A folder that should be ours alone belongs to someone else, or is open to others."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateFolder:
+    """Paths only; nothing exists before `create`. `root` is absolute."""
+
+    root: Path
+
+    @property
+    def path(self) -> Path:
+        return self.root / STATE_FOLDER
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def mesh_log(self) -> Path:
+        """Output of a detached mesh itself."""
+        return self.logs / "mesh.log"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / "lock"
+
+    @property
+    def run(self) -> Path:
+        """The running mesh: run id, pid, start. Left behind by one that was killed."""
+        return self.path / "run.json"
+
+    @property
+    def ports(self) -> Path:
+        return self.path / "ports.json"
+
+    @property
+    def socket_hint(self) -> Path:
+        """Names the control socket where that cannot be in this folder."""
+        return self.path / "control.path"
+
+    def create(self) -> None:
+        """Make the folder, for its owner only, and hide it from git."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.logs.mkdir(mode=0o700, exist_ok=True)
+        ignore = self.path / ".gitignore"
+        if not ignore.exists():
+            write_private(ignore, "*\n")
+
+    def socket(self, environ: Mapping[str, str] = os.environ) -> Path:
+        """Where a mesh of this project would bind its control socket."""
+        near = self.path / "control.sock"
+        if len(os.fsencode(near)) <= LONGEST_SOCKET_PATH:
+            return near
+        name = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
+        return runtime_folder(environ) / f"{name}.sock"
+
+    def bound_socket(self, environ: Mapping[str, str] = os.environ) -> Path:
+        """Where a running mesh of this project has bound it, whatever its environment was."""
+        try:
+            return Path(self.socket_hint.read_text().strip())
+        except OSError:
+            return self.socket(environ)
+
+
+def runtime_folder(environ: Mapping[str, str]) -> Path:
+    """$XDG_RUNTIME_DIR/minimesh, or a folder of this user's under /tmp: both are short."""
+    base = environ.get("XDG_RUNTIME_DIR", "")
+    return Path(base, "minimesh") if base.startswith("/") else Path(f"/tmp/minimesh-{os.getuid()}")
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that only this user can enter, or check that an existing one is so.
+
+    Raises UnsafeFolderError: under /tmp somebody else may have made it first.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise UnsafeFolderError(f"{folder} is not a folder of this user's alone")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file by one with mode 0600, whole or not at all."""
+    new = path.with_name(f"{path.name}.new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    new.replace(path)

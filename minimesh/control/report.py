@@ -1,0 +1,100 @@
+"""What a running mesh says to whoever started it: typed events, so that a terminal can say it well."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from minimesh.model.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """How to start. root: the folder of the state folder; file: the minimesh.toml (None: `root`'s own).
+
+    project: a ready-made one instead of a file. only: these services and what they depend on (empty: all).
+    detached: no terminal; output of the mesh goes to its log, and nobody's Ctrl-C stops it.
+    """
+
+    root: Path
+    file: Path | None = None
+    project: Project | None = None
+    only: tuple[str, ...] = ()
+    detached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigOk:
+    project: Project
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A warning, or what was found of an earlier run."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceEvent:
+    """What happened to a service or task: the events of GET /v1/events, as they happen."""
+
+    service: str
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    service: str
+    replica: int
+    stream: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Everything that was asked for is ready. url: of the gateway."""
+
+    seconds: float
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    services: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """left: processes that could not be ended. cut: exchanges that did not finish in time."""
+
+    services: int
+    seconds: float
+    left: int
+    cut: int
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why the mesh cannot run: `error[MMnnn]: message`, then evidence, then something to paste."""
+
+    code: str
+    message: str
+    where: str = ""
+    evidence: Sequence[str] = ()
+    help: str = ""
+
+
+Event: TypeAlias = ConfigOk | Note | ServiceEvent | LogLine | Ready | Stopping | Stopped | Problem
+
+
+class Reporter(Protocol):
+    """Called on the mesh's loop: must not block for long and must not raise."""
+
+    def __call__(self, event: Event, /) -> None: ...
+
+
+def say_nothing(event: Event, /) -> None:
+    """The reporter of a mesh that nobody watches."""

@@ -1,0 +1,210 @@
+"""Every answer of the control API, as types. The OpenAPI document is made from these.
+
+Durations are milliseconds (`*_ms`, floats), times RFC 3339 in UTC, shares 0 to 1. None: there is no data.
+"""
+
+from typing import Literal, NotRequired, TypedDict
+
+MeshState = Literal["starting", "ready", "stopping"]
+Kind = Literal["gateway", "service", "task", "address"]
+Secured = Literal["memory"]
+FaultView = Literal["mesh", "app", "client"]
+LogSource = Literal["stdout", "stderr", "mesh"]
+
+
+class ErrorBody(TypedDict):
+    """What went wrong, for people; `help` is something to paste."""
+
+    code: str
+    message: str
+    help: NotRequired[str]
+
+
+class ErrorView(TypedDict):
+    """The answer with every 4xx and 5xx of the control API."""
+
+    error: ErrorBody
+
+
+class GatewayView(TypedDict):
+    """Where the way in is bound: `address` is host:port, `url` is for a browser."""
+
+    address: str
+    url: str
+
+
+class LoopView(TypedDict):
+    """How late the mesh's loop woke up, over the last minute; and what its collector paused."""
+
+    lag_ms: float | None
+    lag_max_ms: float | None
+    gc_collections: int
+    gc_pause_max_ms: float | None
+
+
+class MeshView(TypedDict):
+    """The running mesh as a whole. generation: of the snapshot that the data plane has."""
+
+    project: str
+    version: str
+    python: str
+    pid: int
+    root: str
+    file: str
+    state: MeshState
+    generation: int
+    started_at: str
+    hop: str
+    trust_domain: str
+    codec: str
+    loop: LoopView
+    resident_bytes: int | None
+    gateway: GatewayView | None
+    services: int
+    warnings: list[str]
+
+
+class InstanceView(TypedDict):
+    """One replica of a service, counted from 1; exit_code and last_stderr are of its last end."""
+
+    replica: int
+    state: str
+    pid: int | None
+    port: int | None
+    restarts: int
+    up_ms: float | None
+    reason: str | None
+    exit_code: int | None
+    last_stderr: str | None
+
+
+class ServiceView(TypedDict):
+    """A service, a task or the gateway. pid, port and up_ms are of its first running replica."""
+
+    name: str
+    kind: Kind
+    state: str
+    ready: int
+    replicas: int
+    restarts: int
+    up_ms: float | None
+    pid: int | None
+    listen: str | None
+    meshed: Secured | None
+    reason: str | None
+    instances: list[InstanceView]
+
+
+class EnvView(TypedDict):
+    """What a program of the service gets. env: the whole of it; mesh_env: what the mesh and
+    `[services.x].env` add. The gateway has `mesh_env` alone, an address has no env."""
+
+    env: dict[str, str]
+    mesh_env: dict[str, str]
+    cwd: str | None
+    argv: list[str]
+    shell: bool
+
+
+class StatView(TypedDict):
+    """The traffic of one service, or of one route where `route` is there, over the window asked for."""
+
+    name: str
+    kind: Kind
+    route: NotRequired[str]
+    ready: int | None
+    replicas: int | None
+    success: float | None
+    rps: float | None
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    retries: int
+    connections: int | None
+    requests: int
+    bytes_in: int
+    bytes_out: int
+    reasons: dict[str, int]
+
+
+class EdgeView(TypedDict):
+    """Who calls whom. active: exchanges that run now."""
+
+    source: str
+    destination: str
+    rps: float | None
+    success: float | None
+    p50_ms: float | None
+    p99_ms: float | None
+    secured: Secured
+    client_id: str
+    requests: int
+    active: int
+    reasons: dict[str, int]
+
+
+class TapView(TypedDict):
+    """One finished exchange. status 0: no head was sent. Control characters in host and path are escaped."""
+
+    id: str
+    trace_id: str
+    request_id: str
+    time: str
+    source: str
+    destination: str
+    route: str
+    method: str
+    host: str
+    path: str
+    status: int
+    reason: str | None
+    cut: str | None
+    detail: str | None
+    duration_ms: float
+    first_byte_ms: float | None
+    bytes_in: int
+    bytes_out: int
+    tries: int
+    max_tries: int
+    endpoint: str | None
+    secured: Secured
+    fault: FaultView | None
+    client: str
+    protocol: str
+
+
+class DroppedView(TypedDict):
+    """How many items of a live view were left out, because there were more than anyone can read."""
+
+    dropped: int
+
+
+class LogView(TypedDict):
+    """One line that a program wrote, or that the mesh says about it (stream "mesh")."""
+
+    time: str
+    service: str
+    replica: int
+    stream: LogSource
+    line: str
+
+
+class EventView(TypedDict):
+    """Something that happened to a service or to the mesh itself."""
+
+    time: str
+    service: str
+    kind: str
+    message: str
+
+
+class DownRequest(TypedDict):
+    """within_ms: how long services get to stop; None: what each says for itself."""
+
+    within_ms: NotRequired[float | None]
+
+
+class DownView(TypedDict):
+    """The mesh has begun to stop."""
+
+    stopping: bool
