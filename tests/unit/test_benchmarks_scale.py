@@ -1,0 +1,53 @@
+"""benchmarks/scale.py writes what it says."""
+
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+SCALE = Path(__file__).parents[2] / "benchmarks" / "scale.py"
+
+
+def scale(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, SCALE, *map(str, arguments)], capture_output=True, text=True, timeout=20)
+
+
+def kind(path: str) -> str:
+    if path.startswith("~"):
+        return "regex"
+    return "prefix" if path.endswith("/*") else "exact"
+
+
+def test_many(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "folder"
+    result = scale(folder, "--services", 1000, "--routes", 5000)
+    assert (result.returncode, result.stdout.strip()) == (0, str(folder / "minimesh.toml"))
+    project = tomllib.loads((folder / "minimesh.toml").read_text())
+    services, routes = project["services"], project["gateway"]["routes"]
+    assert len(services) == 1000
+    assert {service["address"] for service in services.values()} == {"127.0.0.1:9900"}
+    assert services["web"]["calls"] == ["api"]
+    assert len({route["path"] for route in routes}) == 5000
+    assert {route["to"] for route in routes} == set(services)
+    assert Counter(kind(route["path"]) for route in routes) == {"exact": 2490, "prefix": 2501, "regex": 9}
+    assert routes[-1] == {"path": "/*", "to": "web"}
+
+
+def test_smallest(tmp_path: Path) -> None:
+    options = ("--services", 2, "--routes", 1, "--http", 18080, "--address", "127.0.0.1:1")
+    assert scale(tmp_path, *options).returncode == 0
+    project = tomllib.loads((tmp_path / "minimesh.toml").read_text())
+    assert project["gateway"] == {"http": 18080, "routes": [{"path": "/*", "to": "web"}]}
+    assert set(project["services"]) == {"web", "api"}
+    assert project["services"]["api"]["address"] == "127.0.0.1:1"
+
+
+@pytest.mark.parametrize("options", [("--services", 1), ("--routes", 0)])
+def test_too_small(tmp_path: Path, options: tuple[object, ...]) -> None:
+    result = scale(tmp_path / "none", *options)
+    assert result.returncode == 2
+    assert "at least 2 services and 1 route" in result.stderr
+    assert not (tmp_path / "none").exists()
