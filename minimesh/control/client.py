@@ -69,7 +69,8 @@ class Client:
         connection = _UnixConnection(self._socket(), self._timeout)
         try:
             answer = self._send(connection, "GET", path, parameters, None)
-            connection.sock.settimeout(None)
+            if connection.sock is not None:  # it is None where the mesh said that it will close
+                connection.sock.settimeout(None)
             for line in answer:
                 if line.strip():
                     yield json.loads(line)

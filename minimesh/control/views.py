@@ -5,10 +5,13 @@ Durations are milliseconds (`*_ms`, floats), times RFC 3339 in UTC, shares 0 to 
 
 from typing import Literal, NotRequired, TypedDict
 
+from minimesh.telemetry.accesslog import AccessLine
+
+TapView = AccessLine
+
 MeshState = Literal["starting", "ready", "stopping"]
 Kind = Literal["gateway", "service", "task", "address"]
 Secured = Literal["memory"]
-FaultView = Literal["mesh", "app", "client"]
 LogSource = Literal["stdout", "stderr", "mesh"]
 
 
@@ -141,36 +144,6 @@ class EdgeView(TypedDict):
     requests: int
     active: int
     reasons: dict[str, int]
-
-
-class TapView(TypedDict):
-    """One finished exchange. status 0: no head was sent. Control characters in host and path are escaped."""
-
-    id: str
-    trace_id: str
-    request_id: str
-    time: str
-    source: str
-    destination: str
-    route: str
-    method: str
-    host: str
-    path: str
-    status: int
-    reason: str | None
-    cut: str | None
-    detail: str | None
-    duration_ms: float
-    first_byte_ms: float | None
-    bytes_in: int
-    bytes_out: int
-    tries: int
-    max_tries: int
-    endpoint: str | None
-    secured: Secured
-    fault: FaultView | None
-    client: str
-    protocol: str
 
 
 class DroppedView(TypedDict):

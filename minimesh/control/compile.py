@@ -1,0 +1,58 @@
+"""A project, its ports and what is ready just now → the snapshot that the data plane serves. Pure."""
+
+from collections.abc import Mapping, Sequence
+
+from minimesh.control.layout import Layout, pairs, takes_calls
+from minimesh.model.address import Address, loopback
+from minimesh.model.identity import Identity
+from minimesh.model.project import GATEWAY, Project
+from minimesh.model.route import Route
+from minimesh.model.snapshot import Endpoint, Listener, ListenerKind, Snapshot, Upstream
+
+Endpoints = Mapping[str, Sequence[Endpoint]]
+"""Of each service, those that may get traffic."""
+
+
+def compile_snapshot(project: Project, layout: Layout, endpoints: Endpoints, generation: int) -> Snapshot:
+    """Every service that takes calls is an upstream, even while it has no endpoint."""
+    listeners = [_outbound(project, layout, caller, callee) for caller, callee in pairs(project)]
+    if project.gateway and layout.gateway:
+        gateway, identity = project.gateway, identity_of(project, GATEWAY)
+        way_in = Listener(ListenerKind.GATEWAY, layout.gateway, identity, gateway.routes, gateway.limits)
+        listeners.insert(0, way_in)
+    return Snapshot(
+        generation,
+        project.hop,
+        {listener.name: listener for listener in listeners},
+        {
+            service.name: Upstream(
+                identity_of(project, service.name), tuple(endpoints.get(service.name, ())), service.timeouts
+            )
+            for service in project.services.values()
+            if takes_calls(service)
+        },
+    )
+
+
+def identity_of(project: Project, name: str) -> Identity:
+    return Identity(project.trust_domain, name)
+
+
+def replica_endpoint(service: str, replica: int, port: int) -> Endpoint:
+    """A program of ours: it may listen on either loopback address."""
+    return Endpoint(f"{service}-{replica}", loopback(port))
+
+
+def address_endpoint(address: Address) -> Endpoint:
+    """A service that lives elsewhere, at a literal address."""
+    return Endpoint(str(address), (address,))
+
+
+def _outbound(project: Project, layout: Layout, caller: str, callee: str) -> Listener:
+    where = project.services[callee].where
+    return Listener(
+        ListenerKind.OUTBOUND,
+        layout.outbound[caller, callee],
+        identity_of(project, caller),
+        (Route(to=callee, where=where),),
+    )

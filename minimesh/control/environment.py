@@ -1,0 +1,91 @@
+"""The environment of a child: up's own, the env files, what the mesh adds, then `env`; the later wins. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from minimesh.control.layout import Layout, callees
+from minimesh.model.address import LOOPBACK, Address
+from minimesh.model.project import Project
+from minimesh.model.service import Process, Service, Task
+from minimesh.model.template import Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Rendered for one replica. `mesh` is what the mesh and `env` of the file add; `whole` has it too."""
+
+    whole: Mapping[str, str]
+    mesh: Mapping[str, str]
+    argv: tuple[str, ...]
+
+
+def environment(
+    project: Project,
+    layout: Layout,
+    caller: Service | Task,
+    replica: int,
+    inherited: Mapping[str, str],
+    from_files: Mapping[str, str],
+) -> Environment:
+    """Of a replica (from 1) of a service that has a process, or of a task. from_files: of its env files.
+
+    argv holds the arguments, or the one command line of a shell.
+    """
+    process = caller.process
+    assert process is not None, "only what has a process has an environment"
+    references = _References(layout, caller.name, layout.replicas.get((caller.name, replica)))
+    mesh = mesh_variables(project, layout, caller, replica) | _rendered(process, references)
+    return Environment(
+        whole={**inherited, **from_files, **mesh},
+        mesh=mesh,
+        argv=tuple(part.render(references) for part in process.command.argv),
+    )
+
+
+def mesh_variables(project: Project, layout: Layout, caller: Service | Task, replica: int) -> dict[str, str]:
+    """`$PORT`, and `$ORDERS_URL` for each service that the caller may call."""
+    variables = {"PYTHONUNBUFFERED": "1"}  # a pipe would make Python keep its output to itself
+    port = layout.replicas.get((caller.name, replica))
+    if port is not None:
+        variables["PORT"] = str(port)
+    for callee in callees(project, caller):
+        variables[f"{variable_name(callee)}_URL"] = layout.outbound[caller.name, callee].url
+    return variables
+
+
+def variable_name(service: str) -> str:
+    """A service's name in variables: upper case, `-` becomes `_`."""
+    return service.upper().replace("-", "_")
+
+
+def _rendered(process: Process, references: "_References") -> dict[str, str]:
+    return {name: template.render(references) for name, template in process.env.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _References:
+    """What `${orders.url}` and `${self.port}` stand for, as one caller sees it."""
+
+    layout: Layout
+    caller: str
+    own_port: int | None
+
+    def __call__(self, reference: Reference) -> str:
+        address = self._address(reference)
+        match reference.attribute:
+            case "url":
+                return address.url
+            case "host":
+                return address.host
+            case "port":
+                return str(address.port)
+            case "address":
+                return str(address)
+        raise ValueError(f"{reference} has no such attribute")
+
+    def _address(self, reference: Reference) -> Address:
+        if reference.service in ("self", self.caller):
+            if self.own_port is None:
+                raise ValueError(f"{reference}: {self.caller} has no port")
+            return Address(LOOPBACK[0], self.own_port)
+        return self.layout.outbound[self.caller, reference.service]

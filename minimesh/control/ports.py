@@ -1,0 +1,110 @@
+"""Ports that the mesh chooses: free, the same at every `up`, and out of the way of the kernel's own choices."""
+
+import errno
+import hashlib
+import json
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from minimesh.control.paths import write_private
+from minimesh.model.address import LOOPBACK
+
+LOWEST, HIGHEST = 10_000, 65_535
+USUAL_EPHEMERAL = (32_768, 60_999)
+_EPHEMERAL_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+IsFree = Callable[[int], bool]
+
+
+class NoPortError(Exception):
+    """Every port that might do is taken."""
+
+
+class PortBook:
+    """Remembers the port of each purpose ("gateway", "web->orders", "orders/2")."""
+
+    def __init__(self, seed: str, known: Mapping[str, int], ephemeral: tuple[int, int], is_free: IsFree) -> None:
+        """seed: tells this project's ports from those of others, so that two seldom want the same."""
+        self._seed = seed
+        self._known = dict(known)
+        self._ephemeral = ephemeral
+        self._is_free = is_free
+        self._taken: set[int] = set()
+
+    @property
+    def known(self) -> Mapping[str, int]:
+        return self._known
+
+    def reserve(self, port: int) -> None:
+        """Somebody else of this project has it, by what is written in the file."""
+        self._taken.add(port)
+
+    def choose(self, purpose: str, wish: int | None = None) -> int:
+        """The port of a purpose: the one it had, else the wish, else any. Raises NoPortError."""
+        for port in self._candidates(purpose, wish):
+            if port not in self._taken and self._is_free(port):
+                self._taken.add(port)
+                self._known[purpose] = port
+                return port
+        raise NoPortError(f"no free port for {purpose}")
+
+    def _candidates(self, purpose: str, wish: int | None) -> Iterator[int]:
+        if wish is not None:
+            yield wish
+        if purpose in self._known:
+            yield self._known[purpose]
+        digest = hashlib.sha256(f"{self._seed}\0{purpose}".encode()).digest()
+        usable = _outside(self._ephemeral)
+        start = int.from_bytes(digest[:4]) % len(usable)
+        others = set(self._known.values())
+        yield from (port for port in usable[start:] + usable[:start] if port not in others)
+
+
+def load_ports(path: Path) -> dict[str, int]:
+    """What `save_ports` wrote; a file that is missing or damaged only costs the old choices."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(content, dict):
+        return {}
+    return {purpose: port for purpose, port in content.items() if isinstance(port, int) and 0 < port <= HIGHEST}
+
+
+def save_ports(path: Path, ports: Mapping[str, int]) -> None:
+    write_private(path, json.dumps(dict(ports), indent=1, sort_keys=True) + "\n")
+
+
+def ephemeral_range(file: Path = _EPHEMERAL_FILE) -> tuple[int, int]:
+    """First and last port that the kernel gives to outgoing connections."""
+    try:
+        first, last = map(int, file.read_text().split())
+    except (OSError, ValueError):
+        return USUAL_EPHEMERAL
+    return first, last
+
+
+def is_free(port: int) -> bool:
+    """Nobody listens on it, on either loopback address."""
+    return all(_can_bind(host, port) for host in LOOPBACK)
+
+
+def _can_bind(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except PermissionError:
+        return False
+    except OSError as error:
+        # A machine without IPv6 has nobody there either.
+        return family == socket.AF_INET6 and error.errno != errno.EADDRINUSE
+    return True
+
+
+def _outside(ephemeral: tuple[int, int]) -> list[int]:
+    first, last = ephemeral
+    usable = [port for port in range(LOWEST, HIGHEST + 1) if not first <= port <= last]
+    return usable or list(range(LOWEST, HIGHEST + 1))

@@ -1,0 +1,99 @@
+"""Projects into snapshots: a table of what becomes of what."""
+
+from pathlib import Path
+
+import pytest
+
+from minimesh.control.compile import address_endpoint, compile_snapshot, replica_endpoint
+from minimesh.control.layout import Layout, listening_replicas, pairs
+from minimesh.model.address import Address
+from minimesh.model.identity import Identity
+from minimesh.model.project import Gateway, Limits, Project
+from minimesh.model.route import Route
+from minimesh.model.service import Command, Condition, Dependency, Process, Service, Task, Timeouts
+from minimesh.model.snapshot import Listener, ListenerKind, Upstream
+from minimesh.model.template import literal
+
+RUN = Process(Command((literal("true"),), shell=False), Path("/shop"))
+AT = Address("127.0.0.1", 20_000)
+
+
+def project(*services: Service, tasks: tuple[Task, ...] = (), gateway: Gateway | None = None) -> Project:
+    return Project(
+        name="shop",
+        trust_domain="shop.mesh",
+        root=Path("/shop"),
+        file=Path("/shop/minimesh.toml"),
+        gateway=gateway,
+        services={service.name: service for service in services},
+        tasks={task.name: task for task in tasks},
+    )
+
+
+def needs(*names: str) -> tuple[Dependency, ...]:
+    return tuple(Dependency(name, Condition.READY) for name in names)
+
+
+ORDERS = Service("orders", RUN, timeouts=Timeouts(request=2.0))
+WORKER = Service("worker", RUN, has_port=False, calls=("orders",))
+PARTNER = Service("partner", addresses=(Address("10.0.0.1", 80),), calls=("orders",))
+SEED = Task("seed", RUN, calls=("orders",))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (project(ORDERS), ()),
+        (project(Service("web", RUN, depends_on=needs("orders")), ORDERS), (("web", "orders"),)),
+        (
+            project(Service("web", RUN, depends_on=needs("orders"), calls=("orders", "partner")), ORDERS, PARTNER),
+            (("web", "orders"), ("web", "partner")),
+        ),
+        (project(ORDERS, PARTNER), ()),
+        (project(ORDERS, WORKER, Service("web", RUN, calls=("worker",))), (("worker", "orders"),)),
+        (project(ORDERS, tasks=(SEED,)), (("seed", "orders"),)),
+        (project(Service("web", RUN, depends_on=needs("seed")), tasks=(SEED,)), ()),
+    ],
+    ids=["nobody", "needs", "each-once", "elsewhere-calls-nobody", "worker-takes-none", "task", "task-takes-none"],
+)
+def test_pairs(given: Project, expected: tuple[tuple[str, str], ...]) -> None:
+    assert pairs(given) == expected
+
+
+def test_only_programs_with_a_port_listen() -> None:
+    given = project(Service("web", RUN, replicas=2), WORKER, PARTNER)
+    assert listening_replicas(given) == (("web", 1), ("web", 2))
+
+
+def test_an_outbound_listener_is_its_callers_way_to_one_callee() -> None:
+    web = Service("web", RUN, calls=("orders",))
+    snapshot = compile_snapshot(project(web, ORDERS), Layout(outbound={("web", "orders"): AT}), {}, 3)
+    assert snapshot.generation == 3
+    assert snapshot.listeners == {
+        "web->orders": Listener(ListenerKind.OUTBOUND, AT, Identity("shop.mesh", "web"), (Route(to="orders"),))
+    }
+
+
+def test_the_gateway_has_the_routes_and_limits_of_the_file() -> None:
+    gateway = Gateway(routes=(Route(to="orders"),), limits=Limits(fields=3))
+    snapshot = compile_snapshot(project(ORDERS, gateway=gateway), Layout(gateway=AT), {}, 1)
+    assert snapshot.listeners == {
+        "gateway": Listener(ListenerKind.GATEWAY, AT, Identity("shop.mesh", "gateway"), gateway.routes, gateway.limits)
+    }
+
+
+def test_upstreams_are_there_before_their_endpoints_are_ready() -> None:
+    given = project(ORDERS, WORKER, PARTNER)
+    endpoints = {
+        "orders": [replica_endpoint("orders", 2, 21_000)],
+        "partner": [address_endpoint(Address("10.0.0.1", 80))],
+    }
+    layout = Layout(outbound={("worker", "orders"): AT})
+    before = compile_snapshot(given, layout, {}, 1)
+    after = compile_snapshot(given, layout, endpoints, 2)
+    assert set(before.upstreams) == {"orders", "partner"}
+    assert before.upstreams["orders"] == Upstream(Identity("shop.mesh", "orders"), (), Timeouts(request=2.0))
+    (endpoint,) = after.upstreams["orders"].endpoints
+    assert endpoint.name == "orders-2"
+    assert endpoint.addresses == (Address("127.0.0.1", 21_000), Address("::1", 21_000))
+    assert after.upstreams["partner"].endpoints[0].name == "10.0.0.1:80"

@@ -1,0 +1,61 @@
+"""The state folder: private, hidden from git, and with a socket path that the kernel takes."""
+
+from pathlib import Path
+
+import pytest
+
+from minimesh.control.paths import StateFolder, UnsafeFolderError, make_private, runtime_folder, write_private
+
+
+def test_created_for_its_owner_alone(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path)
+    folder.create()
+    folder.create()
+    assert folder.path.stat().st_mode & 0o777 == 0o700
+    assert folder.logs.stat().st_mode & 0o777 == 0o700
+    assert (folder.path / ".gitignore").read_text() == "*\n"
+
+
+def test_the_socket_is_in_the_folder_where_its_path_is_short() -> None:
+    assert StateFolder(Path("/shop")).socket({}) == Path("/shop/.minimesh/control.sock")
+
+
+@pytest.mark.parametrize(
+    ("environ", "parent"),
+    [({"XDG_RUNTIME_DIR": "/run/user/7"}, "/run/user/7/minimesh"), ({"XDG_RUNTIME_DIR": "x"}, None), ({}, None)],
+)
+def test_a_long_path_has_its_socket_in_a_short_one(environ: dict[str, str], parent: str | None) -> None:
+    deep = StateFolder(Path("/" + "deep/" * 30))
+    socket = deep.socket(environ)
+    assert str(socket.parent) == (parent or str(runtime_folder({})))
+    assert len(str(socket)) < 100
+    assert socket != StateFolder(Path("/" + "deep/" * 31)).socket(environ)
+
+
+def test_a_client_follows_the_hint_whatever_its_own_environment(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path)
+    folder.create()
+    assert folder.bound_socket({}) == tmp_path / ".minimesh/control.sock"
+    write_private(folder.socket_hint, "/run/user/7/minimesh/abc.sock\n")
+    assert folder.bound_socket({}) == Path("/run/user/7/minimesh/abc.sock")
+
+
+def test_a_folder_that_others_can_enter_is_refused(tmp_path: Path) -> None:
+    make_private(tmp_path / "mine")
+    make_private(tmp_path / "mine")
+    open_to_all = tmp_path / "open"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "mine")
+    for unsafe in (open_to_all, link):
+        with pytest.raises(UnsafeFolderError):
+            make_private(unsafe)
+
+
+def test_private_files_are_replaced_whole(tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    write_private(file, "one")
+    write_private(file, "two")
+    assert file.read_text() == "two"
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]

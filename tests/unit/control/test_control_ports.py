@@ -1,0 +1,117 @@
+"""Ports: the same again, outside of the kernel's range, and who is in the way."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minimesh.control.holders import holder_of
+from minimesh.control.ports import (
+    USUAL_EPHEMERAL,
+    NoPortError,
+    PortBook,
+    ephemeral_range,
+    is_free,
+    load_ports,
+    save_ports,
+)
+
+
+def book(known: dict[str, int] | None = None, taken: set[int] | None = None, seed: str = "/shop") -> PortBook:
+    return PortBook(seed, known or {}, USUAL_EPHEMERAL, lambda port: port not in (taken or set()))
+
+
+@given(st.text(), st.lists(st.text(), unique=True, max_size=50))
+def test_chosen_ports_differ_and_lie_outside_of_the_ephemeral_range(seed: str, purposes: list[str]) -> None:
+    ports = [book_.choose(purpose) for book_ in [book(seed=seed)] for purpose in purposes]
+    assert len(set(ports)) == len(ports)
+    assert all(10_000 <= port <= 65_535 and not 32_768 <= port <= 60_999 for port in ports)
+
+
+def test_the_same_port_at_every_start() -> None:
+    first = book()
+    wanted = {purpose: first.choose(purpose) for purpose in ("gateway", "web->orders", "orders/1")}
+    again = book(dict(first.known))
+    assert {purpose: again.choose(purpose) for purpose in reversed(wanted)} == wanted
+
+
+def test_the_same_port_even_without_memory() -> None:
+    assert book().choose("web->orders") == book().choose("web->orders")
+    assert book().choose("web->orders") != book(seed="/other").choose("web->orders")
+
+
+def test_a_port_that_somebody_took_is_left_to_them() -> None:
+    before = book().choose("web->orders")
+    assert book({"web->orders": before}, {before}).choose("web->orders") != before
+
+
+def test_a_wish_comes_first_but_is_only_a_wish() -> None:
+    assert book().choose("gateway", wish=7080) == 7080
+    assert book(taken={7080}).choose("gateway", wish=7080) != 7080
+
+
+def test_a_written_port_is_never_chosen() -> None:
+    wanted = book().choose("web->orders")
+    reserved = book()
+    reserved.reserve(wanted)
+    assert reserved.choose("web->orders") != wanted
+
+
+def test_no_port_left() -> None:
+    nothing = PortBook("", {}, USUAL_EPHEMERAL, lambda _: False)
+    with pytest.raises(NoPortError):
+        nothing.choose("gateway")
+
+
+@pytest.mark.parametrize(
+    ("content", "ports"),
+    [
+        (None, {}),
+        ("", {}),
+        ("[]", {}),
+        ("{", {}),
+        ('{"a": 7080, "b": "x", "c": 0, "d": 70000}', {"a": 7080}),
+    ],
+)
+def test_a_damaged_file_costs_only_the_old_choices(tmp_path: Path, content: str | None, ports: object) -> None:
+    file = tmp_path / "ports.json"
+    if content is not None:
+        file.write_text(content)
+    assert load_ports(file) == ports
+
+
+def test_the_file_is_private_and_comes_back(tmp_path: Path) -> None:
+    file = tmp_path / "ports.json"
+    save_ports(file, {"gateway": 7080})
+    assert load_ports(file) == {"gateway": 7080}
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("content", "range_"),
+    [("1024\t2000\n", (1024, 2000)), ("junk", USUAL_EPHEMERAL), (None, USUAL_EPHEMERAL)],
+)
+def test_the_ephemeral_range(tmp_path: Path, content: str | None, range_: tuple[int, int]) -> None:
+    file = tmp_path / "range"
+    if content is not None:
+        file.write_text(content)
+    assert ephemeral_range(file) == range_
+
+
+@pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_a_listener_takes_its_port_and_is_named(family: socket.AddressFamily, host: str) -> None:
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.bind((host, 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        assert not is_free(port)
+        if Path("/proc/net/tcp").exists():
+            holder = holder_of(port)
+            assert holder is not None
+            assert holder.pid == os.getpid()
+            assert str(holder.pid) in str(holder)
+    assert is_free(port)
+    assert holder_of(port) is None
