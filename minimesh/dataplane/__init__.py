@@ -1,1 +1,14 @@
 """Floor 2: the only place of request bytes: heads, codecs, exchange, listeners, pools, timer wheel."""
+
+from minimesh.dataplane.codec import FAST, Codec
+from minimesh.dataplane.plane import DataPlane, EndpointStatistics, ListenError, ListenerStatistics, Statistics
+
+__all__ = [
+    "FAST",
+    "Codec",
+    "DataPlane",
+    "EndpointStatistics",
+    "ListenError",
+    "ListenerStatistics",
+    "Statistics",
+]

@@ -42,6 +42,9 @@ UPSTREAM_RESET = Reason(
 )
 UPSTREAM_REFUSED = Reason("upstream_refused", 503, "{service} refused the connection", Fault.APP)
 NO_ENDPOINT = Reason("no_endpoint", 503, "{service} has no endpoint that is ready", Fault.APP)
+OUT_OF_DESCRIPTORS = Reason(
+    "out_of_descriptors", 503, "the mesh has no file descriptor left for a connection to {service}", Fault.MESH
+)
 DRAINING = Reason("draining", 503, "the mesh is stopping", Fault.MESH)
 VERSION_NOT_SUPPORTED = Reason(
     "version_not_supported", 505, "HTTP/1.0 and HTTP/1.1 are spoken here", Fault.CLIENT
@@ -67,6 +70,7 @@ REASONS: dict[str, Reason] = {
         UPSTREAM_RESET,
         UPSTREAM_REFUSED,
         NO_ENDPOINT,
+        OUT_OF_DESCRIPTORS,
         DRAINING,
         VERSION_NOT_SUPPORTED,
         CONNECT_TIMEOUT,

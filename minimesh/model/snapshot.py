@@ -22,11 +22,14 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """A service as something to send to. Only endpoints that may get traffic are listed."""
+    """A service as something to send to. Only endpoints that may get traffic are listed.
+
+    host: the Host to ask for, where the service lives elsewhere under a name of its own; else the caller's."""
 
     identity: Identity
     endpoints: tuple[Endpoint, ...] = ()
     timeouts: Timeouts = Timeouts()
+    host: bytes = b""
 
 
 class ListenerKind(StrEnum):

@@ -1,0 +1,483 @@
+"""The side towards the caller: a connection that serves one exchange at a time, and is its stream."""
+
+import asyncio
+import socket
+import struct
+from math import inf
+from typing import Protocol, cast
+
+from minimesh.dataplane.errors import Malformed
+from minimesh.dataplane.heads import NO_FIELDS, UNKNOWN, Fields, RequestHead, ResponseHead
+from minimesh.dataplane.http1.body import Body, ChunkedBody, FixedBody
+from minimesh.dataplane.http1.encode import response_head
+from minimesh.dataplane.http1.request import Block, Request, read_block, read_request
+from minimesh.dataplane.streams import ServerEvents, ServerStream
+from minimesh.dataplane.wheel import Timed, Wheel
+from minimesh.model.project import Limits
+from minimesh.model.reason import BAD_REQUEST, CLIENT_TIMEOUT, HEAD_TOO_LARGE, TARGET_TOO_LONG, Cut, Reason
+
+WATERMARK = 64 * 1024
+_LINGER = 2.0
+_RESET = struct.pack("ii", 1, 0)
+
+
+class Starts(ServerEvents, Protocol):
+    """An exchange, seen from the side that makes it begin."""
+
+    def start(self, data: bytes, end: bool) -> None:
+        """`data` is the first of the request's body; `end`: it is all of it."""
+        ...
+
+
+class Entrance(Protocol):
+    """What a connection needs of the listener that accepted it."""
+
+    limits: Limits
+    wheel: Wheel
+    draining: bool
+
+    def exchange(self, server: ServerStream, head: RequestHead) -> Starts: ...
+
+    def refuse(self, server: ServerStream, reason: Reason, detail: str) -> None:
+        """Answer what never became a request."""
+        ...
+
+    def opened(self, connection: "Http1Server") -> None: ...
+
+    def closed(self, connection: "Http1Server") -> None: ...
+
+
+class Http1Server(asyncio.Protocol, Timed):
+    """At most one exchange is under way; what a pipelining caller sends meanwhile waits, unparsed and bounded."""
+
+    __slots__ = (
+        "_block_memo",
+        "_blocked",
+        "_body",
+        "_buffer",
+        "_chunked",
+        "_close",
+        "_deadline",
+        "_entrance",
+        "_eof",
+        "_exchange",
+        "_lingering",
+        "_memo",
+        "_memo_raw",
+        "_paused",
+        "_reading",
+        "_request",
+        "_responding",
+        "_transport",
+        "_tunnel",
+        "_unsent",
+        "loopback",
+        "peer",
+    )
+
+    _transport: asyncio.Transport
+
+    def __init__(self, entrance: Entrance) -> None:
+        super().__init__()
+        self.due = self.check = inf
+        self.slot = 0
+        self._entrance = entrance
+        self._exchange: Starts | None = None
+        self._request = _NO_REQUEST
+        self._body: Body | None = None
+        self._buffer = b""
+        self._memo_raw = b""
+        self._memo = _NO_REQUEST
+        self._block_memo: tuple[bytes, Block] | None = None
+        self._deadline = inf
+        self._unsent = 0
+        self._reading = self._responding = self._chunked = False
+        self._close = self._eof = self._tunnel = self._lingering = self._blocked = self._paused = False
+        self.peer = ""
+        self.loopback = False
+
+    @property
+    def protocol(self) -> str:
+        return "http/1.1" if self._request.minor else "http/1.0"
+
+    # --- the connection ----------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+
+        self._transport = transport = cast("asyncio.Transport", transport)  # uvloop's do not inherit from it
+        transport.set_write_buffer_limits(high=WATERMARK)
+        name = transport.get_extra_info("peername")
+        if name:
+            self.peer = f"{name[0]}:{name[1]}"
+            self.loopback = name[0].startswith("127.") or name[0] == "::1"
+        self._entrance.opened(self)
+        self._idle()
+
+    def data_received(self, data: bytes) -> None:
+        if self._exchange is None and not self._lingering:
+            if self._buffer:
+                data, self._buffer = self._buffer + data, b""
+            self._read(data)
+        elif self._body is not None:
+            self._read_body(data)
+        elif self._tunnel and self._exchange is not None:
+            self._exchange.request_data(data)
+        elif not self._lingering:
+            self._buffer += data
+            if len(self._buffer) > WATERMARK:
+                self._hold(True)
+
+    def eof_received(self) -> bool:
+        """True keeps our own sending side open: the caller may have shut only its own."""
+        self._eof = True
+        if self._exchange is None or self._lingering:
+            return False
+        if self._tunnel:
+            self._exchange.request_end(None)
+        elif self._body is not None:
+            self._cut(Cut.CLIENT_GONE, "the caller closed before its body was whole")
+            return False
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._cut(Cut.CLIENT_GONE, "the caller closed the connection")
+        self._buffer = b""
+        self._entrance.wheel.forget(self)
+        self._entrance.closed(self)
+
+    def pause_writing(self) -> None:
+        self._blocked = True
+        self._unsent = self._transport.get_write_buffer_size()
+        self._entrance.wheel.arm(self, min(self._entrance.wheel.now + self._entrance.limits.send, self._deadline))
+        if self._exchange is not None:
+            self._exchange.response_blocked()
+
+    def resume_writing(self) -> None:
+        self._blocked = False
+        if self._exchange is not None:
+            self._exchange.response_unblocked()
+
+    def drain(self) -> None:
+        """Take no further request: close when idle, else after the answer."""
+        self._close = True
+        if self._exchange is None and not self._lingering:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once; the peer sees a reset, so that nothing that was cut looks whole."""
+        connection: socket.socket | None = self._transport.get_extra_info("socket")
+        if connection is not None and not self._transport.is_closing():
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self._transport.abort()
+
+    # --- requests in -------------------------------------------------------------------------------------------
+
+    def _read(self, data: bytes) -> None:
+        """Heads, and bodies that came with them, for as long as each exchange is over at once."""
+        self._reading = True
+        while data:
+            end = data.find(b"\r\n\r\n") + 4
+            if end < 4:
+                self._wait_for_head(data)
+                break
+            raw, data = (data[:end], data[end:]) if len(data) > end else (data, b"")
+            if raw == self._memo_raw:
+                request = self._memo
+            elif raw.startswith(b"\r\n"):
+                # RFC 9112, section 2.2: an empty line before a request is forgiven.
+                data = raw[2:] + data
+                continue
+            else:
+                try:
+                    request = self._parse(raw)
+                except Malformed as error:
+                    self._refuse(error.reason, error.detail)
+                    break
+            self._request = request
+            data = self._begin(request, data)
+            if self._exchange is not None or self._lingering or self._transport.is_closing():
+                if not self._lingering:
+                    self._keep(data)
+                break
+        self._reading = False
+
+    def _parse(self, raw: bytes) -> Request:
+        limits = self._entrance.limits
+        if len(raw) > limits.head_size:
+            raise Malformed(HEAD_TOO_LARGE, f"the head is over {limits.head_size} bytes")
+        line, _, block = raw[:-2].partition(b"\r\n")
+        if self._block_memo is not None and self._block_memo[0] == block:
+            facts = self._block_memo[1]
+        else:
+            if len(line) > limits.target + 64:
+                raise Malformed(TARGET_TOO_LONG, f"the target is over {limits.target} bytes")
+            facts = read_block(block, limits)
+            self._block_memo = (block, facts)
+        request = read_request(line, facts, limits)
+        self._memo_raw, self._memo = raw, request
+        return request
+
+    def _begin(self, request: Request, data: bytes) -> bytes:
+        """Start an exchange; what is behind the request is returned."""
+        head = request.head
+        self._responding = True
+        if not head.length:
+            self._exchange = exchange = self._entrance.exchange(self, head)
+            exchange.start(b"", not head.upgrade)
+            return data
+        body: Body = ChunkedBody(BAD_REQUEST) if request.chunked else FixedBody(head.length)
+        pieces: list[bytes] = []
+        try:
+            data = body.feed(data, pieces) if data else b""
+        except Malformed as error:
+            self._refuse(error.reason, error.detail)
+            return b""
+        if not body.done:
+            self._body = body
+            self._entrance.wheel.arm(self, self._entrance.wheel.now + self._entrance.limits.body)
+        trailers = body.trailers if body.done and body.trailers is not NO_FIELDS else None
+        self._exchange = exchange = self._entrance.exchange(self, head)
+        exchange.start(b"".join(pieces), body.done and trailers is None)
+        if trailers is not None and self._exchange is exchange:
+            exchange.request_end(trailers)
+        return data
+
+    def _read_body(self, data: bytes) -> None:
+        body, exchange = self._body, self._exchange
+        assert body is not None
+        assert exchange is not None
+        pieces: list[bytes] = []
+        try:
+            rest = body.feed(data, pieces)
+        except Malformed as error:
+            self._close = True
+            exchange.request_refused(error.reason, error.detail)
+            return
+        if not body.done:
+            wheel = self._entrance.wheel
+            wheel.arm(self, min(wheel.now + self._entrance.limits.body, self._deadline))
+        for piece in pieces:
+            exchange.request_data(piece)
+            if self._exchange is not exchange:
+                return
+        if body.done:
+            self._body = None
+            self._buffer = rest
+            self.due = self._deadline
+            exchange.request_end(body.trailers if body.trailers is not NO_FIELDS else None)
+            if not self._responding:
+                self._finished()
+
+    def _wait_for_head(self, data: bytes) -> None:
+        """A head that is not whole: refuse early what can never become one, else keep it and set its limit."""
+        limits = self._entrance.limits
+        line_end = data.find(b"\n")
+        if line_end < 0 and len(data) > limits.target + 64:
+            self._refuse(TARGET_TOO_LONG, f"the target is over {limits.target} bytes")
+        elif len(data) > limits.head_size:
+            self._refuse(HEAD_TOO_LARGE, f"the head is over {limits.head_size} bytes")
+        elif data.count(b"\n") != data.count(b"\r\n"):
+            self._refuse(BAD_REQUEST, "a line ends with a bare LF")
+        elif not (data[:1].isalnum() or data[:1] in b"\r!#$%&'*+-.^_`|~"):
+            self._refuse(BAD_REQUEST, "this is TLS, not HTTP" if data[:1] == b"\x16" else "this is not HTTP")
+        elif self._eof:
+            self._transport.close()
+        else:
+            if not self._buffer and self._entrance.wheel.now + limits.head < self.due:
+                self._entrance.wheel.arm(self, self._entrance.wheel.now + limits.head)
+            self._buffer = data
+
+    def _refuse(self, reason: Reason, detail: str) -> None:
+        self._close = True
+        self._responding = True
+        self._request = _NO_REQUEST
+        self._entrance.refuse(self, reason, detail)
+
+    def _keep(self, data: bytes) -> None:
+        if self._tunnel and self._exchange is not None:
+            if data:
+                self._exchange.request_data(data)
+        elif self._body is None:
+            self._buffer = data
+
+    # --- answers out -------------------------------------------------------------------------------------------
+
+    def send_informational(self, head: ResponseHead) -> None:
+        if self._request.minor:
+            self._transport.write(head.http1 or response_head(head))
+
+    def send_head(self, head: ResponseHead, data: bytes, end: bool) -> None:
+        encoded = head.http1 or response_head(head)
+        request = self._request
+        if head.length >= 0 and not self._close and not request.close and not request.keep_alive and not head.upgrade:
+            if self._entrance.draining:
+                self._close = True
+                encoded = encoded[:-2] + b"connection: close\r\n\r\n"
+            if end:
+                self._transport.write(encoded + data)
+                self._end_response()
+                return
+            self._transport.write(encoded + data)
+            return
+        self._send_special(head, encoded[:-2])
+        if data:
+            self.send_data(data)
+        if end:
+            self.send_end(None)
+
+    def _send_special(self, head: ResponseHead, encoded: bytes) -> None:
+        """A head that says something of the connection or of the body's framing."""
+        request = self._request
+        self._close = self._close or request.close or self._entrance.draining
+        if head.upgrade:
+            self._tunnel = True
+            self._transport.write(b"%bconnection: upgrade\r\nupgrade: %b\r\n\r\n" % (encoded, head.upgrade))
+            self._hold(False)
+            early, self._buffer = self._buffer, b""
+            if early and self._exchange is not None:
+                self._exchange.request_data(early)
+            return
+        if head.length == UNKNOWN:
+            self._chunked = bool(request.minor)
+            if self._chunked:
+                encoded += b"transfer-encoding: chunked\r\n"
+            else:
+                self._close = True
+        if self._close:
+            encoded += b"connection: close\r\n"
+        elif request.keep_alive:
+            encoded += b"connection: keep-alive\r\n"
+        self._transport.write(encoded + b"\r\n")
+
+    def send_data(self, data: bytes) -> None:
+        if not data:
+            return
+        if self._chunked:
+            self._transport.write(b"%x\r\n" % len(data))
+            self._transport.write(data)
+            self._transport.write(b"\r\n")
+        else:
+            self._transport.write(data)
+
+    def send_end(self, trailers: Fields | None) -> None:
+        if self._tunnel:
+            if self._transport.can_write_eof() and not self._transport.is_closing():
+                self._transport.write_eof()
+            return
+        if self._chunked:
+            self._transport.write(b"0\r\n%b\r\n" % (trailers.http1 if trailers is not None else b""))
+        self._end_response()
+
+    def reset(self) -> None:
+        self._exchange = None
+        self._body = None
+        self._lingering = True
+        self.abort()
+
+    def over(self) -> None:
+        """Both directions of a tunnel have ended."""
+        self._exchange = None
+        self._lingering = True
+        self._transport.close()
+
+    def _end_response(self) -> None:
+        self._responding = False
+        self._chunked = False
+        if self._body is None:
+            self._finished()
+        else:
+            # The rest of the body is of no use to anybody: answer, then close.
+            self._exchange = None
+            self._body = None
+            self._linger()
+
+    def _finished(self) -> None:
+        """Request and answer are whole: the next one, or the end."""
+        self._exchange = None
+        self._deadline = inf
+        if self._close or (self._eof and not self._buffer):
+            self._linger()
+            return
+        self._idle()
+        if self._paused:
+            self._hold(False)
+        if self._buffer and not self._reading:
+            data, self._buffer = self._buffer, b""
+            self._read(data)
+
+    def _idle(self) -> None:
+        wheel = self._entrance.wheel
+        self.due = due = wheel.now + self._entrance.limits.idle
+        if due < self.check:
+            wheel.arm(self, due)
+
+    def _linger(self) -> None:
+        """Shut our side first and read on a little, so that a reset does not overtake the answer (RFC 9112, 9.6)."""
+        self._lingering = True
+        self._buffer = b""
+        if self._transport.is_closing():
+            return
+        if self._eof:
+            self._transport.close()
+            return
+        self._hold(False)
+        self._transport.write_eof()
+        self._entrance.wheel.arm(self, self._entrance.wheel.now + _LINGER)
+
+    # --- back-pressure and time --------------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        self._hold(True)
+
+    def resume(self) -> None:
+        self._hold(False)
+
+    def _hold(self, paused: bool) -> None:
+        if paused is self._paused or self._transport.is_closing():
+            return
+        self._paused = paused
+        if paused:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def arm(self, due: float) -> None:
+        self._deadline = due
+        self._entrance.wheel.arm(self, min(due, self.due) if self._body is not None else due)
+
+    def timed_out(self) -> None:
+        wheel, limits = self._entrance.wheel, self._entrance.limits
+        if self._lingering:
+            self._transport.abort()
+        elif self._exchange is None:
+            if self._buffer:
+                self._refuse(CLIENT_TIMEOUT, f"the head was not whole after {limits.head:g} s")
+            else:
+                self._transport.close()
+        elif wheel.now >= self._deadline:
+            self._deadline = inf
+            self._exchange.deadline_passed()
+        elif self._blocked:
+            unsent = self._transport.get_write_buffer_size()
+            if unsent < self._unsent:
+                self._unsent = unsent
+                wheel.arm(self, min(wheel.now + limits.send, self._deadline))
+            else:
+                self._cut(Cut.SLOW_READER, f"the caller took nothing for {limits.send:g} s")
+                self.abort()
+        elif self._body is not None and not self._paused:
+            self._close = True
+            self._exchange.request_refused(CLIENT_TIMEOUT, f"the body stood still for {limits.body:g} s")
+        elif self._body is not None:
+            wheel.arm(self, min(wheel.now + limits.body, self._deadline))
+        elif self._deadline != inf:
+            wheel.arm(self, self._deadline)
+
+    def _cut(self, cut: Cut, detail: str) -> None:
+        exchange, self._exchange = self._exchange, None
+        self._body = None
+        if exchange is not None:
+            exchange.request_cut(cut, detail)
+
+
+_NO_REQUEST = Request(RequestHead(b"", b"", b""), chunked=False, close=True, keep_alive=False, minor=1)

@@ -1,0 +1,60 @@
+"""What a listener decides about a head before anything is sent: which route, and what goes on to the endpoint."""
+
+from minimesh.dataplane.heads import Fields, OutgoingHead, RequestHead
+from minimesh.dataplane.upstream import Upstream
+from minimesh.model.identity import Identity
+from minimesh.model.reason import Reason
+from minimesh.model.route import Route
+from minimesh.telemetry.counters import RouteCounters
+
+
+class BoundRoute:
+    """A route with everything that it needs already looked up."""
+
+    __slots__ = ("counters", "destination", "forwarded", "name", "strip", "timeout", "upstream")
+
+    def __init__(self, route: Route, upstream: Upstream, counters: RouteCounters, source: Identity) -> None:
+        self.name = counters.key.route
+        self.upstream = upstream
+        self.counters = counters
+        self.destination = route.to
+        self.timeout = route.timeout if route.timeout is not None else upstream.spec.timeouts.request
+        self.strip = route.strip_prefix.encode() if route.strip_prefix else b""
+        # Who calls, for the service: Envoy's X-Forwarded-Client-Cert in its By and URI fields.
+        self.forwarded = b"x-forwarded-client-cert: By=%b;URI=%b\r\n" % (
+            upstream.spec.identity.spiffe_id.encode(),
+            source.spiffe_id.encode(),
+        )
+
+    def target_of(self, head: RequestHead) -> bytes:
+        """The target without the prefix that is to be stripped, if it stands at whole segments."""
+        strip = self.strip
+        if not strip or not (head.path == strip or head.path.startswith(strip + b"/")):
+            return head.target
+        rest = head.target[len(strip) :]
+        return rest if rest.startswith(b"/") else b"/" + rest
+
+    def outgoing(self, head: RequestHead, forwarded: bytes) -> OutgoingHead:
+        """`forwarded`: X-Forwarded-* lines that the listener adds."""
+        authority = self.upstream.spec.host or head.authority or self.destination.encode()
+        return OutgoingHead(head, self.target_of(head), authority, Fields(http1=forwarded + self.forwarded))
+
+
+class Plan:
+    """A decision, valid for as long as `router` is the listener's. Refused: `reason` is set and nothing is sent."""
+
+    __slots__ = ("detail", "outgoing", "reason", "route", "router")
+
+    def __init__(
+        self,
+        router: object,
+        route: BoundRoute | None = None,
+        outgoing: OutgoingHead | None = None,
+        reason: Reason | None = None,
+        detail: str = "",
+    ) -> None:
+        self.router = router
+        self.route = route
+        self.outgoing = outgoing
+        self.reason = reason
+        self.detail = detail

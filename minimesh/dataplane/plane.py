@@ -1,0 +1,180 @@
+"""The data plane as the control plane sees it: snapshots in, statistics out."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random, SystemRandom
+from socket import socket
+
+from minimesh.dataplane.codec import FAST, Codec
+from minimesh.dataplane.listener import Listener, bind
+from minimesh.dataplane.upstream import Upstream
+from minimesh.dataplane.wheel import TICK, Wheel
+from minimesh.model import snapshot
+from minimesh.model.clock import Clock
+from minimesh.telemetry import Telemetry
+
+
+class ListenError(Exception):
+    """An address of the snapshot cannot be listened on. Nothing has changed."""
+
+    def __init__(self, listener: snapshot.Listener, error: OSError) -> None:
+        super().__init__(f"{listener.name}: cannot listen on {listener.address}: {error.strerror or error}")
+        self.listener = listener
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerStatistics:
+    """connections: open now; accepted: since the start; paused: callers wait in the backlog."""
+
+    address: tuple[str, int]
+    connections: int
+    accepted: int
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointStatistics:
+    """Connections to the endpoint: with an exchange on them, and kept for the next one."""
+
+    active: int
+    idle: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """By names of listeners, and of services and their endpoints. lag: the worst delay of a tick so far, seconds."""
+
+    generation: int
+    listeners: Mapping[str, ListenerStatistics]
+    upstreams: Mapping[str, Mapping[str, EndpointStatistics]]
+    lag: float
+
+
+class DataPlane:
+    """Owns listeners, upstreams and the wheel. All calls on the loop's own thread."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        clock: Clock,
+        telemetry: Telemetry,
+        *,
+        codec: Codec = FAST,
+        random: Random | None = None,
+    ) -> None:
+        self._loop = loop
+        self._clock = clock
+        self._telemetry = telemetry
+        self._codec = codec
+        self._random = random or Random(SystemRandom().getrandbits(128))
+        self._wheel = Wheel(clock.monotonic())
+        self._listeners: dict[str, Listener] = {}
+        self._leaving: set[Listener] = set()
+        self._upstreams: dict[str, Upstream] = {}
+        self._generation = 0
+        self._lag = 0.0
+        self._timer = loop.call_later(TICK, self._tick)
+
+    def apply(self, new: snapshot.Snapshot) -> None:
+        """Bind what is new, swap what is known, let go of what is gone. Raises ListenError with nothing changed."""
+        fresh = self._bind(new)
+        for name, spec in new.upstreams.items():
+            known = self._upstreams.get(name)
+            if known is None:
+                self._upstreams[name] = Upstream(spec, self._loop, self._wheel, self._codec)
+            elif known.spec != spec:
+                known.apply(spec)
+        for name, bound in fresh.items():
+            self._replace(name, self._listener(new.listeners[name], bound))
+        for name, listener_spec in new.listeners.items():
+            self._listeners[name].apply(listener_spec, self._upstreams)
+            if name in fresh:
+                self._listeners[name].start()
+        for name in self._listeners.keys() - new.listeners.keys():
+            self._leave(self._listeners.pop(name))
+        for name in self._upstreams.keys() - new.upstreams.keys():
+            for pool in self._upstreams.pop(name).pools:
+                pool.retire()
+        self._generation = new.generation
+
+    def _bind(self, new: snapshot.Snapshot) -> dict[str, socket]:
+        bound: dict[str, socket] = {}
+        for name, spec in new.listeners.items():
+            known = self._listeners.get(name)
+            if known is not None and known.spec.address == spec.address:
+                continue
+            try:
+                bound[name] = bind(spec)
+            except OSError as error:
+                for other in bound.values():
+                    other.close()
+                raise ListenError(spec, error) from error
+        return bound
+
+    def _listener(self, spec: snapshot.Listener, bound: socket) -> Listener:
+        return Listener(
+            spec,
+            bound,
+            loop=self._loop,
+            wheel=self._wheel,
+            telemetry=self._telemetry,
+            codec=self._codec,
+            monotonic=self._clock.monotonic,
+            random_bits=self._random.getrandbits,
+        )
+
+    def _replace(self, name: str, listener: Listener) -> None:
+        old = self._listeners.get(name)
+        if old is not None:
+            self._leave(old)
+        self._listeners[name] = listener
+
+    def _leave(self, listener: Listener) -> None:
+        listener.drain()
+        self._leaving.add(listener)
+
+    def address(self, name: str) -> tuple[str, int]:
+        """Where a listener really is (its port was 0, say)."""
+        return self._listeners[name].address
+
+    def statistics(self) -> Statistics:
+        return Statistics(
+            self._generation,
+            {
+                name: ListenerStatistics(one.address, one.connections, one.accepted, one.paused)
+                for name, one in self._listeners.items()
+            },
+            {
+                name: {pool.name: EndpointStatistics(pool.active, pool.idle) for pool in upstream.pools}
+                for name, upstream in self._upstreams.items()
+            },
+            self._lag,
+        )
+
+    async def drain(self, within: float) -> int:
+        """Accept nothing more and let run what runs; after `within` seconds cut the rest. How many were cut."""
+        for listener in self._listeners.values():
+            listener.drain()
+        listeners = {*self._listeners.values(), *self._leaving}
+        until = self._clock.monotonic() + within
+        # Polled: an event for each of thousands of connections would only be there for the last second of a life.
+        while self._clock.monotonic() < until and any(listener.connections for listener in listeners):  # noqa: ASYNC110
+            await asyncio.sleep(TICK / 4)
+        return sum(listener.close() for listener in listeners)
+
+    def close(self) -> None:
+        """Everything, now."""
+        self._timer.cancel()
+        for listener in (*self._listeners.values(), *self._leaving):
+            listener.close()
+        for upstream in self._upstreams.values():
+            upstream.close()
+
+    def _tick(self) -> None:
+        now = self._clock.monotonic()
+        self._lag = max(self._lag, now - self._wheel.now - TICK)
+        self._wheel.turn(now)
+        self._leaving = {listener for listener in self._leaving if listener.connections}
+        self._timer = self._loop.call_later(TICK, self._tick)

@@ -1,0 +1,193 @@
+"""A service as something to send to: its endpoints, their kept connections, and dialling."""
+
+import asyncio
+import contextlib
+import errno
+import select
+from collections.abc import Coroutine
+
+from minimesh.dataplane.codec import Codec
+from minimesh.dataplane.http1.client import Http1Client
+from minimesh.dataplane.streams import ClientEvents, ClientStream
+from minimesh.dataplane.wheel import Wheel
+from minimesh.model import snapshot
+from minimesh.model.reason import CONNECT_TIMEOUT, OUT_OF_DESCRIPTORS, UPSTREAM_REFUSED
+from minimesh.policy.balance import RoundRobin
+from minimesh.policy.resend import IDEMPOTENT
+
+KEPT_SECONDS = 60.0
+KEPT_CONNECTIONS = 256
+_GONE = select.POLLIN | select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
+
+
+class Dial:
+    """A connection that is being made for an exchange. An exchange that is over lets go of it."""
+
+    __slots__ = ("exchange",)
+
+    def __init__(self, exchange: ClientEvents) -> None:
+        self.exchange: ClientEvents | None = exchange
+
+
+class EndpointPool:
+    """The connections to one endpoint, the one used last on top: so the fewest are kept busy."""
+
+    def __init__(self, spec: snapshot.Endpoint, upstream: "Upstream") -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.wheel = upstream.wheel
+        self.idle_limit = upstream.spec.timeouts.idle
+        self.keep_limit = KEPT_SECONDS
+        self._dialling = 0
+        self._upstream = upstream
+        self._idle: list[Http1Client] = []
+        self._open: set[Http1Client] = set()
+        self._first_address = 0
+        self._retired = False
+
+    @property
+    def active(self) -> int:
+        """Connections with an exchange on them, those being dialled included."""
+        return len(self._open) - len(self._idle) + self._dialling
+
+    @property
+    def idle(self) -> int:
+        return len(self._idle)
+
+    def take(self, exchange: ClientEvents, method: bytes) -> ClientStream | None:
+        """A stream that is there already, if there is one."""
+        idle = self._idle
+        while idle:
+            connection = idle.pop()
+            if method not in IDEMPOTENT and self._was_closed(connection):
+                connection.transport.close()
+                continue
+            connection.attend(exchange)
+            return connection
+        return None
+
+    def dial(self, exchange: ClientEvents) -> Dial:
+        """A new one, which will come as `client_ready` or `client_failed`."""
+        dial = Dial(exchange)
+        self._dialling += 1
+        self._upstream.spawn(self._dial(dial))
+        return dial
+
+    def _was_closed(self, connection: Http1Client) -> bool:
+        """Whether the endpoint's close has arrived but not been seen yet. Costs a system call, so only requests that
+        must not be sent twice ask."""
+        if connection.transport.is_closing():
+            return True
+        descriptor: int = connection.transport.get_extra_info("socket").fileno()
+        poll = select.poll()
+        poll.register(descriptor, _GONE)
+        return bool(poll.poll(0))
+
+    def release(self, connection: Http1Client) -> None:
+        if self._retired or len(self._idle) >= KEPT_CONNECTIONS:
+            connection.transport.close()
+        else:
+            self._idle.append(connection)
+
+    def lost(self, connection: Http1Client) -> None:
+        self._open.discard(connection)
+        with contextlib.suppress(ValueError):
+            self._idle.remove(connection)
+
+    def retire(self) -> None:
+        """No new exchange comes; what runs is left to end."""
+        self._retired = True
+        for connection in self._idle:
+            connection.transport.close()
+        self._idle.clear()
+
+    def close(self) -> None:
+        self.retire()
+        for connection in tuple(self._open):
+            connection.transport.abort()
+
+    async def _dial(self, dial: Dial) -> None:
+        timeout = self._upstream.spec.timeouts.connect
+        try:
+            async with asyncio.timeout(timeout):
+                connection = await self._connect()
+        except TimeoutError:
+            failure, detail = CONNECT_TIMEOUT, f"{self._addresses()} did not accept within {timeout:g} s"
+        except OSError as error:
+            full = error.errno in (errno.EMFILE, errno.ENFILE)
+            failure = OUT_OF_DESCRIPTORS if full else UPSTREAM_REFUSED
+            detail = f"connect {self._addresses()}: {error.strerror or error}"
+        else:
+            self._dialling -= 1
+            self._open.add(connection)
+            exchange, dial.exchange = dial.exchange, None
+            if exchange is None:
+                self.release(connection)
+            else:
+                connection.attend(exchange)
+                exchange.client_ready(connection)
+            return
+        self._dialling -= 1
+        exchange, dial.exchange = dial.exchange, None
+        if exchange is not None:
+            exchange.client_failed(failure, detail)
+
+    async def _connect(self) -> Http1Client:
+        """Try each address, the one that answered last time first. Raises the last OSError."""
+        loop, codec = self._upstream.loop, self._upstream.codec
+        addresses = self.spec.addresses
+        failure = OSError("the endpoint has no address")
+        for step in range(len(addresses)):
+            index = (self._first_address + step) % len(addresses)
+            try:
+                _, connection = await loop.create_connection(
+                    lambda: codec.client(self), addresses[index].host, addresses[index].port
+                )
+            except OSError as error:
+                failure = error
+            else:
+                self._first_address = index
+                return connection
+        raise failure
+
+    def _addresses(self) -> str:
+        return " and ".join(map(str, self.spec.addresses))
+
+
+class Upstream:
+    """Outlives snapshots: pools are carried over by the endpoint's name and addresses."""
+
+    def __init__(self, spec: snapshot.Upstream, loop: asyncio.AbstractEventLoop, wheel: Wheel, codec: Codec) -> None:
+        self.spec = spec
+        self.loop = loop
+        self.wheel = wheel
+        self.codec = codec
+        self.pools: tuple[EndpointPool, ...] = ()
+        self._balance = RoundRobin()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.apply(spec)
+
+    def apply(self, spec: snapshot.Upstream) -> None:
+        self.spec = spec
+        kept = {pool.spec: pool for pool in self.pools}
+        self.pools = tuple(
+            kept.pop(endpoint) if endpoint in kept else EndpointPool(endpoint, self) for endpoint in spec.endpoints
+        )
+        for pool in self.pools:
+            pool.idle_limit = spec.timeouts.idle
+        for pool in kept.values():
+            pool.retire()
+
+    def pick(self, avoid: EndpointPool | None = None) -> EndpointPool | None:
+        return self._balance.pick(self.pools, avoid)
+
+    def spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def close(self) -> None:
+        for task in tuple(self._tasks):
+            task.cancel()
+        for pool in self.pools:
+            pool.close()
