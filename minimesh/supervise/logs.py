@@ -1,0 +1,112 @@
+"""What services say: the latest in memory, all of it in files, live for whoever follows."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from minimesh.model.clock import Clock
+from minimesh.model.project import LogLimits
+from minimesh.supervise.logfile import LogFile
+
+LINES_KEPT = 1_000
+CHARACTERS_KEPT = 1024 * 1024
+"""Of a service in memory, whichever is reached first."""
+
+
+class Stream(StrEnum):
+    """MESH: what the supervisor itself has to say about the service."""
+
+    STDOUT = "stdout"
+    STDERR = "stderr"
+    MESH = "mesh"
+
+
+class LogLine(NamedTuple):
+    """`time` is wall seconds. `text` is what the program wrote, control characters and all: escape to show."""
+
+    time: float
+    service: str
+    replica: int
+    stream: Stream
+    text: str
+
+
+Follower = Callable[[Sequence[LogLine]], None]
+"""Called with lines of one service as they come; must not wait."""
+
+
+class ServiceLog:
+    """The log of one service, all replicas together."""
+
+    def __init__(self, service: str, file: LogFile, clock: Clock, followers: list[Follower]) -> None:
+        self.service = service
+        self.dropped = 0
+        """Lines that the file does not have, because a write failed (a full disk)."""
+        self._file = file
+        self._clock = clock
+        self._followers = followers
+        self._kept: deque[LogLine] = deque()
+        self._characters = 0
+
+    def add(self, replica: int, stream: Stream, texts: Sequence[str]) -> None:
+        if not texts:
+            return
+        now = self._clock.wall()
+        lines = [LogLine(now, self.service, replica, stream, text) for text in texts]
+        prefix = f"{_stamp(now)} {replica} {stream} "
+        if not self._file.write("".join([f"{prefix}{text}\n" for text in texts])):
+            self.dropped += len(texts)
+        self._keep(lines)
+        for follower in tuple(self._followers):
+            follower(lines)
+
+    def tail(self, count: int = LINES_KEPT) -> list[LogLine]:
+        """The latest lines, oldest first."""
+        return list(self._kept)[-count:] if count > 0 else []
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _keep(self, lines: list[LogLine]) -> None:
+        self._kept.extend(lines)
+        self._characters += sum([len(line.text) for line in lines])
+        while len(self._kept) > LINES_KEPT or self._characters > CHARACTERS_KEPT:
+            self._characters -= len(self._kept.popleft().text)
+
+
+class Logs:
+    """The logs of a project, files in `folder` (made with mode 0700) as <service>.log."""
+
+    def __init__(self, folder: Path, limits: LogLimits, clock: Clock) -> None:
+        self._folder = folder
+        self._limits = limits
+        self._clock = clock
+        self._followers: list[Follower] = []
+        self._logs: dict[str, ServiceLog] = {}
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def of(self, service: str) -> ServiceLog:
+        log = self._logs.get(service)
+        if log is None:
+            file = LogFile(self._folder / f"{service}.log", self._limits)
+            log = self._logs[service] = ServiceLog(service, file, self._clock, self._followers)
+        return log
+
+    def __iter__(self) -> Iterator[ServiceLog]:
+        return iter(tuple(self._logs.values()))
+
+    def follow(self, follower: Follower) -> Callable[[], None]:
+        """Calls `follower` with all that comes from now on; returns what ends that."""
+        self._followers.append(follower)
+        return lambda: self._followers.remove(follower)
+
+    def close(self) -> None:
+        for log in self:
+            log.close()
+
+
+def _stamp(wall: float) -> str:
+    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
