@@ -1,0 +1,266 @@
+"""The life of one replica: wait, start, probe, notice its end, start again or not, stop."""
+
+import math
+import signal
+from dataclasses import dataclass, replace
+from random import Random
+
+import anyio
+from anyio.abc import TaskGroup
+
+from minimesh.model.clock import Clock
+from minimesh.model.service import Probe
+from minimesh.supervise import order, restarts
+from minimesh.supervise.board import Board
+from minimesh.supervise.group import end
+from minimesh.supervise.lines import telling
+from minimesh.supervise.logs import Logs, Stream
+from minimesh.supervise.probe import Answer, Cause, LogWatch, ask_exec, ask_http, ask_tcp
+from minimesh.supervise.process import Process, Spawner, SpawnError
+from minimesh.supervise.program import Program
+from minimesh.supervise.restarts import Verdict
+from minimesh.supervise.status import InstanceStatus, State
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the instances of a supervisor share."""
+
+    board: Board
+    logs: Logs
+    clock: Clock
+    rng: Random
+    spawner: Spawner
+
+
+class Instance:
+    """One replica of a service, or a task. Its state is on the board."""
+
+    def __init__(self, program: Program, around: Surroundings) -> None:
+        self.program = program
+        self.status = fresh(program)
+        self._around = around
+        self._log = around.logs.of(program.name)
+        self._watch = LogWatch("")
+        self._stderr = ""
+        self._ready_since: float | None = None
+        self._patience = program.stop.within
+        self._kill_at = math.inf
+        self._scope = anyio.CancelScope()
+        self._ended = anyio.Event()
+        self._ended.set()
+
+    def begin(self, group: TaskGroup) -> None:
+        """Starts a life in `group`, from the waiting for dependencies on. Nothing where there is one."""
+        if not self._ended.is_set():
+            return
+        self._ended, self._scope = anyio.Event(), anyio.CancelScope()
+        self._patience, self._kill_at = self.program.stop.within, math.inf
+        self._publish(replace(fresh(self.program), state=State.WAITING))
+        group.start_soon(self._live)
+
+    async def stop(self, within: float | None = None) -> None:
+        """Returns when the whole group has ended. `within`: instead of the program's own setting."""
+        if self._ended.is_set():
+            return
+        if within is not None:
+            self._patience = within
+        if self.status.pid is not None:
+            self._publish(replace(self.status, state=State.STOPPING))
+        self._scope.cancel()
+        await self._ended.wait()
+
+    def kill(self) -> None:
+        """Ends the life at once, a stop under way too."""
+        self._kill_at = self._around.clock.monotonic()
+        self._scope.cancel()
+
+    async def _live(self) -> None:
+        try:
+            with self._scope:
+                await self._take_turn()
+                await (self._keep_running() if self.program.argv else self._live_elsewhere())
+        except anyio.get_cancelled_exc_class():
+            self._stopped()
+            raise
+        else:
+            if self._scope.cancelled_caught:
+                self._stopped()
+        finally:
+            self._ended.set()
+
+    async def _take_turn(self) -> None:
+        board = self._around.board
+        while (blocker := order.blocker(self.program.depends_on, board.statuses)) is not None:
+            self._publish(replace(self.status, state=State.WAITING, reason=blocker))
+            await board.changed()
+        self._publish(replace(self.status, reason=""))
+
+    async def _keep_running(self) -> None:
+        row = 0
+        while True:
+            row, verdict = await self._run_once(row)
+            if verdict.delay is None:
+                return
+            await anyio.sleep(verdict.delay)
+            row += 1
+            self.status = replace(self.status, restarts=self.status.restarts + 1)
+
+    async def _live_elsewhere(self) -> None:
+        self._publish(replace(self.status, state=State.STARTING, started_at=self._around.clock.wall()))
+        await self._become_ready()
+        await anyio.sleep_forever()
+
+    async def _run_once(self, row: int) -> tuple[int, Verdict]:
+        """From start to end; returns the restarts in a row that count from now on, and what is next."""
+        clock, program = self._around.clock, self.program
+        self._stderr, self._ready_since = "", None
+        if program.ready.probe is Probe.LOG:
+            self._watch = LogWatch(program.ready.target)
+        try:
+            process = self._around.spawner.spawn(program.argv, program.cwd, program.env, self._take_output)
+        except SpawnError as error:
+            return row, self._not_started(error, row)
+        began = clock.monotonic()
+        now = clock.wall()
+        self._publish(
+            replace(self.status, state=State.STARTING, pid=process.pid, started_at=now, ready_at=None, probe="")
+        )
+        try:
+            code = await self._until_exit(process)
+            process.drain()
+            ended = clock.monotonic()
+            row = restarts.row_after(program.restart, row, ended - began, self._ready_for(ended))
+            return row, self._judge(code, row, ended - began)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._end(process)
+
+    def _ready_for(self, now: float) -> float | None:
+        return None if self._ready_since is None else now - self._ready_since
+
+    async def _until_exit(self, process: Process) -> int:
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._become_ready)
+            code = await process.wait()
+            group.cancel_scope.cancel()
+        return code
+
+    async def _become_ready(self) -> None:
+        """Asks until the answer is good; `within` only decides what it is called until then."""
+        ready, clock = self.program.ready, self._around.clock
+        if self.program.task or ready.probe is Probe.RUNNING:
+            await self._just_run()
+            return
+        cause, due = Cause(), clock.monotonic() + ready.within
+        while not (answer := await self._ask()).ok:
+            now = clock.monotonic()
+            if now < due:
+                state, reason = State.STARTING, cause.note(answer.text, now)
+            else:
+                state, reason = State.FAILED, f"not ready within {ready.within:g} s: {answer.text}"
+            self._publish(replace(self.status, state=state, reason=reason, probe=answer.text))
+            if ready.probe is not Probe.LOG:
+                await anyio.sleep(min(ready.every, due - now) if now < due else ready.every)
+        self._ready_since = clock.monotonic()
+        self._say(f"ready: {answer.text}")
+        self._publish(replace(self.status, state=State.READY, reason="", probe=answer.text, ready_at=clock.wall()))
+
+    async def _just_run(self) -> None:
+        """The reason of an earlier end stays in sight until this run has lasted a while."""
+        self._publish(replace(self.status, state=State.RUNNING, ready_at=self._around.clock.wall()))
+        if self.status.reason:
+            await anyio.sleep(restarts.STEADY_READY)
+            self._publish(replace(self.status, reason=""))
+
+    async def _ask(self) -> Answer:
+        ready, targets = self.program.ready, self.program.targets
+        match ready.probe:
+            case Probe.HTTP:
+                return await ask_http(targets, ready.target, ready.timeout)
+            case Probe.TCP:
+                return await ask_tcp(targets, ready.timeout)
+            case Probe.LOG:
+                return await self._watch.ask(ready.every)
+            case Probe.EXEC:
+                return await ask_exec(self.program, self._around.spawner, self._around.clock)
+            case Probe.RUNNING:
+                return Answer(True, "running")
+
+    def _judge(self, code: int, row: int, ran: float) -> Verdict:
+        """Decides, and tells at once: the rest of the group may take its time."""
+        settings = self.program.restart
+        verdict = (
+            restarts.decide_task(code) if self.program.task else restarts.decide(settings, code, row, self._around.rng)
+        )
+        reason = restarts.exit_text(code, self._stderr)
+        self._say(f"{reason} after {ran:.1f} s{_outlook(verdict, row, settings.max)}")
+        self._publish(
+            replace(
+                self.status,
+                state=verdict.state,
+                reason="" if verdict.state is State.COMPLETED else reason,
+                pid=None,
+                ready_at=None,
+                exit_code=code,
+                last_stderr=self._stderr,
+            )
+        )
+        return verdict
+
+    def _not_started(self, error: SpawnError, row: int) -> Verdict:
+        settings = self.program.restart
+        if error.hopeless or self.program.task:
+            verdict = Verdict(State.FAILED)
+        else:
+            verdict = restarts.decide(settings, 1, row, self._around.rng)
+        self._say(f"{error}{_outlook(verdict, row, settings.max)}")
+        self._publish(replace(self.status, state=verdict.state, reason=str(error), pid=None, exit_code=None))
+        return verdict
+
+    async def _end(self, process: Process) -> None:
+        """Ends what is left of the group. A process that was stopped has its exit told here."""
+        clock, began = self._around.clock, self._around.clock.monotonic()
+        left = await end(
+            process,
+            signal.Signals[f"SIG{self.program.stop.signal}"],
+            lambda: min(self._kill_at, began + self._patience),
+            clock,
+            self._around.spawner.children.bury,
+        )
+        process.close()
+        if left:
+            self._say(f"could not be ended: pid {', '.join(map(str, left))}")
+        if self.status.pid is not None:
+            self._publish(replace(self.status, pid=None, exit_code=process.poll(), last_stderr=self._stderr))
+
+    def _stopped(self) -> None:
+        self._publish(replace(self.status, state=State.STOPPED, reason="", ready_at=None))
+
+    def _take_output(self, stream: Stream, lines: list[str]) -> None:
+        self._log.add(self.program.replica, stream, lines)
+        self._watch.look(lines)
+        if stream is Stream.STDERR:
+            self._stderr = telling(lines) or self._stderr
+
+    def _say(self, text: str) -> None:
+        self._log.add(self.program.replica, Stream.MESH, [text])
+
+    def _publish(self, status: InstanceStatus) -> None:
+        self.status = status
+        self._around.board.publish(status)
+
+
+def fresh(program: Program) -> InstanceStatus:
+    """The status of a program that nobody started yet."""
+    return InstanceStatus(program.name, program.replica, program.task, port=program.port)
+
+
+def _outlook(verdict: Verdict, row: int, most: int) -> str:
+    match verdict.state:
+        case State.BACKOFF:
+            return f"; restart {row + 1} of {most} in {verdict.delay:.1f} s"
+        case State.CRASH_LOOP:
+            return f"; not started again after {row} restarts in a row"
+        case _:
+            return ""

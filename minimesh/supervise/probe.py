@@ -1,0 +1,123 @@
+"""Readiness: is the program able to work yet, and if not, why not?"""
+
+import re
+import signal
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import anyio
+
+from minimesh.model.address import Address
+from minimesh.model.clock import Clock
+from minimesh.supervise.dial import DialError, dial, get_status
+from minimesh.supervise.group import end
+from minimesh.supervise.lines import telling
+from minimesh.supervise.process import Spawner, SpawnError
+from minimesh.supervise.program import Program, shell
+from minimesh.supervise.restarts import exit_text
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one probe saw: `GET /healthz 200`, or `/healthz 503`."""
+
+    ok: bool
+    text: str
+
+
+class LogWatch:
+    """The log probe: waits for a line that matches."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = re.compile(pattern)
+        self._seen = anyio.Event()
+
+    def look(self, lines: list[str]) -> None:
+        if not self._seen.is_set() and any(self._pattern.search(line) for line in lines):
+            self._seen.set()
+
+    async def ask(self, patience: float) -> Answer:
+        """Returns as soon as such a line has come, at the latest after `patience` seconds."""
+        with anyio.move_on_after(patience):
+            await self._seen.wait()
+        text = f"log {self._pattern.pattern!r}"
+        return (
+            Answer(True, text) if self._seen.is_set() else Answer(False, f"no line matches {self._pattern.pattern!r}")
+        )
+
+
+class Cause:
+    """What keeps somebody waiting, and since when."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._since = 0.0
+
+    def note(self, text: str, now: float) -> str:
+        """`/healthz 503 for 0.6 s`; the time starts again with another text."""
+        if text != self._text:
+            self._text, self._since = text, now
+        return f"{text} for {now - self._since:.1f} s"
+
+
+async def ask_tcp(targets: tuple[Address, ...], patience: float) -> Answer:
+    """Somebody accepts connections on one of the addresses; each is given `patience` seconds."""
+
+    async def one(address: Address) -> Answer:
+        (await dial(address)).close()
+        return Answer(True, f"tcp {address}")
+
+    return await _first(targets, patience, one)
+
+
+async def ask_http(targets: tuple[Address, ...], path: str, patience: float) -> Answer:
+    """2xx or 3xx to `GET path` from the first address that accepts a connection."""
+
+    async def one(address: Address) -> Answer:
+        with await dial(address) as sock:
+            try:
+                status = await get_status(sock, path, str(address))
+            except OSError:
+                return Answer(False, f"{path}: connection lost")
+        if status is None:
+            return Answer(False, f"{path}: no HTTP answer")
+        ok = 200 <= status < 400
+        return Answer(ok, f"GET {path} {status}" if ok else f"{path} {status}")
+
+    return await _first(targets, patience, one)
+
+
+async def _first(targets: tuple[Address, ...], patience: float, one: Callable[[Address], Awaitable[Answer]]) -> Answer:
+    """The answer of the first address that has one, else why the first of all has none."""
+    failed: list[str] = []
+    for address in targets:
+        try:
+            with anyio.fail_after(patience):
+                return await one(address)
+        except TimeoutError:
+            failed.append(f"tcp {address}: no answer in {patience:g} s")
+        except DialError as error:
+            failed.append(str(error))
+    return Answer(False, failed[0] if failed else "it has no port to ask")
+
+
+async def ask_exec(program: Program, spawner: Spawner, clock: Clock) -> Answer:
+    """A shell command in the program's folder and environment: ready when it exits 0 in time."""
+    command, timeout = program.ready.target, program.ready.timeout
+    said: deque[str] = deque(maxlen=20)
+    try:
+        process = spawner.spawn(shell(command), program.cwd, program.env, lambda _stream, lines: said.extend(lines))
+    except SpawnError as error:
+        return Answer(False, str(error))
+    code: int | None = None
+    try:
+        with anyio.move_on_after(timeout):
+            code = await process.wait()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await end(process, signal.SIGKILL, clock.monotonic, clock, spawner.children.bury)
+        process.close()
+    if code is None:
+        return Answer(False, f"`{command}`: no end in {timeout:g} s")
+    return Answer(code == 0, f"`{command}`: {exit_text(code, telling(list(said)))}")

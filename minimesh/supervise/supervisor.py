@@ -1,0 +1,152 @@
+"""All programs of a run, as one thing to start, watch and stop."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
+from random import Random
+from types import TracebackType
+from typing import Self
+
+import anyio
+from anyio.abc import TaskGroup
+
+from minimesh.model.clock import Clock
+from minimesh.supervise import order
+from minimesh.supervise.board import Board
+from minimesh.supervise.children import Children, become_subreaper
+from minimesh.supervise.instance import Instance, Surroundings, fresh
+from minimesh.supervise.leftovers import Leftover, find, sweep
+from minimesh.supervise.logs import Logs
+from minimesh.supervise.process import Spawner
+from minimesh.supervise.program import Program
+from minimesh.supervise.status import InstanceStatus
+
+BURY_EVERY = 1.0
+DAEMON_PATIENCE = 2.0
+
+
+class Supervisor:
+    """Use as `async with`; leaving it kills whatever `stop_all` has not stopped. It is a task group: an error
+    of the body comes out in an ExceptionGroup.
+
+    Programs of one name are replicas. `on_change` is called on the loop with each new status, several times
+    a second while something starts, and must not wait. `descriptors` is the soft limit of open files that
+    children get (None: the mesh's own). `run_id` is put into their environment as MINIMESH_RUN.
+    """
+
+    def __init__(
+        self,
+        programs: Sequence[Program],
+        *,
+        run_id: str,
+        logs: Logs,
+        clock: Clock,
+        rng: Random,
+        on_change: Callable[[InstanceStatus], None] = lambda status: None,
+        descriptors: int | None = None,
+    ) -> None:
+        self.run_id = run_id
+        self._clock = clock
+        self._children = Children(run_id)
+        self._board = Board(map(fresh, programs), on_change)
+        spawner = Spawner(run_id, self._children, descriptors)
+        around = Surroundings(self._board, logs, clock, rng, spawner)
+        self._units: dict[str, list[Instance]] = {}
+        for program in programs:
+            self._units.setdefault(program.name, []).append(Instance(program, around))
+        self._depends_on = {name: unit[0].program.depends_on for name, unit in self._units.items()}
+        self._levels = order.levels(
+            {name: [other.name for other in others] for name, others in self._depends_on.items()}
+        )
+        self._locks = {name: anyio.Lock() for name in self._units}
+        self._stopping = self._killing = False
+        self._group: TaskGroup
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        become_subreaper()
+        self._group = await self._stack.enter_async_context(anyio.create_task_group())
+        self._group.start_soon(self._bury_now_and_then)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        self.kill()
+        with anyio.CancelScope(shield=True):
+            await self._end_daemons()
+        self._group.cancel_scope.cancel()
+        return await self._stack.__aexit__(kind, error, trace)
+
+    def start_all(self) -> None:
+        """Sets everything off, each as soon as what it depends on allows; `settled` tells when that is done."""
+        for name in self._units:
+            self._begin(name)
+
+    async def settled(self) -> None:
+        """Returns when nothing changes by itself any more: each is up, has ended, or is stuck with a reason."""
+        while not order.settled(self._depends_on, self._board.statuses):
+            await self._board.changed()
+
+    async def stop_all(self, within: float | None = None) -> list[Leftover]:
+        """Stops everything, dependants first, then daemons that left their groups; returns who is left: nobody.
+
+        `within`: seconds until SIGKILL, instead of each program's own. Nothing starts any more from now on.
+        """
+        self._stopping = True
+        for level in reversed(self._levels):
+            await _all(self._stop_unit(name, within) for name in level)
+        await self._end_daemons()
+        return find([self.run_id])
+
+    def kill(self) -> None:
+        """SIGKILL for all groups at once; whoever waits in `stop_all` gets on."""
+        self._stopping = self._killing = True
+        for unit in self._units.values():
+            for instance in unit:
+                instance.kill()
+
+    async def start(self, name: str) -> None:
+        """Starts a service that is stopped or has ended, as far as what it depends on allows. Raises KeyError."""
+        async with self._locks[name]:
+            self._begin(name)
+
+    async def stop(self, name: str, within: float | None = None) -> None:
+        """Stops a service; what depends on it goes on. Raises KeyError."""
+        await self._stop_unit(name, within)
+
+    async def restart(self, name: str) -> None:
+        """Stops and starts; its row of restarts begins anew. Raises KeyError."""
+        async with self._locks[name]:
+            await _all(instance.stop() for instance in self._units[name])
+            self._begin(name)
+
+    def status(self) -> tuple[InstanceStatus, ...]:
+        """Of all instances, in the order of the programs, replicas together."""
+        return tuple(status for instances in self._board.statuses.values() for status in instances)
+
+    def _begin(self, name: str) -> None:
+        if not self._stopping:
+            for instance in self._units[name]:
+                instance.begin(self._group)
+
+    async def _stop_unit(self, name: str, within: float | None) -> None:
+        async with self._locks[name]:
+            await _all(instance.stop(within) for instance in self._units[name])
+
+    async def _end_daemons(self) -> None:
+        patience = 0.0 if self._killing else DAEMON_PATIENCE
+        await sweep([self.run_id], self._clock, patience, self._children.bury)
+
+    async def _bury_now_and_then(self) -> None:
+        while True:
+            await anyio.sleep(BURY_EVERY)
+            self._children.bury()
+
+
+async def _all(works: Iterable[Awaitable[None]]) -> None:
+    async def wait(work: Awaitable[None]) -> None:
+        await work
+
+    async with anyio.create_task_group() as group:
+        for work in works:
+            group.start_soon(wait, work)
