@@ -170,7 +170,7 @@ class Instance:
         """The reason of an earlier end stays in sight until this run has lasted a while."""
         self._publish(replace(self.status, state=State.RUNNING, ready_at=self._around.clock.wall()))
         if self.status.reason:
-            await anyio.sleep(restarts.STEADY_READY)
+            await anyio.sleep(restarts.STEADY)
             self._publish(replace(self.status, reason=""))
 
     async def _ask(self) -> Answer:

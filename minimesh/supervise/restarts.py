@@ -8,8 +8,9 @@ from minimesh.model.service import Restart, RestartPolicy
 from minimesh.supervise.status import State
 
 JITTER = 0.1
-STEADY_READY = 10.0
-"""Seconds of being ready after which earlier failures are forgotten."""
+STEADY = 10.0
+"""Seconds of being ready after which earlier failures are forgotten. Running alone must last 2 x backoff_max
+too, and this long at least: with a short backoff a slow crash would else be no crash loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ def backoff(settings: Restart, row: int, rng: Random) -> float:
 
 def row_after(settings: Restart, row: int, ran: float, ready: float | None) -> int:
     """Restarts in a row that still count after a run of `ran` seconds, `ready` of them ready (None: never)."""
-    steady = ran >= 2 * settings.backoff_max or (ready is not None and ready >= STEADY_READY)
+    steady = ran >= max(STEADY, 2 * settings.backoff_max) or (ready is not None and ready >= STEADY)
     return 0 if steady else row
 
 

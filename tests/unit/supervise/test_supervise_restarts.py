@@ -67,6 +67,11 @@ def test_a_steady_run_forgives_earlier_restarts(ran: float, ready: float | None,
     assert row_after(Restart(backoff_max=30.0), 4, ran, ready) == row
 
 
+def test_a_short_backoff_does_not_make_a_short_run_a_steady_one() -> None:
+    assert row_after(Restart(backoff_min=0.01, backoff_max=0.02), 4, 9.9, None) == 4
+    assert row_after(Restart(backoff_min=0.01, backoff_max=0.02), 4, 10.0, None) == 0
+
+
 @pytest.mark.parametrize(("code", "state"), [(0, State.COMPLETED), (3, State.FAILED), (-15, State.FAILED)])
 def test_a_task_runs_once(code: int, state: State) -> None:
     assert decide_task(code) == Verdict(state)
