@@ -1,13 +1,18 @@
 """A project, its ports and what is ready just now → the snapshot that the data plane serves. Pure."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from minimesh.control.layout import Layout, pairs, takes_calls
+from minimesh.control.names import is_literal
 from minimesh.model.address import Address, loopback
 from minimesh.model.identity import Identity
 from minimesh.model.project import GATEWAY, Project
 from minimesh.model.route import Route
+from minimesh.model.service import Service
 from minimesh.model.snapshot import Endpoint, Listener, ListenerKind, Snapshot, Upstream
+
+HTTP_PORT = 80
 
 Endpoints = Mapping[str, Sequence[Endpoint]]
 """Of each service, those that may get traffic."""
@@ -25,13 +30,23 @@ def compile_snapshot(project: Project, layout: Layout, endpoints: Endpoints, gen
         project.hop,
         {listener.name: listener for listener in listeners},
         {
-            service.name: Upstream(
-                identity_of(project, service.name), tuple(endpoints.get(service.name, ())), service.timeouts
-            )
+            service.name: _upstream(project, service, endpoints.get(service.name, ()))
             for service in project.services.values()
             if takes_calls(service)
         },
     )
+
+
+def with_endpoints(snapshot: Snapshot, service: str, endpoints: Sequence[Endpoint]) -> Snapshot:
+    """The next generation, in which only the endpoints of one service differ."""
+    upstream = replace(snapshot.upstreams[service], endpoints=tuple(endpoints))
+    return replace(snapshot, generation=snapshot.generation + 1, upstreams={**snapshot.upstreams, service: upstream})
+
+
+def without_gateway(snapshot: Snapshot) -> Snapshot:
+    """The next generation, in which nothing comes in from outside any more."""
+    inner = {name: each for name, each in snapshot.listeners.items() if each.kind is not ListenerKind.GATEWAY}
+    return replace(snapshot, generation=snapshot.generation + 1, listeners=inner)
 
 
 def identity_of(project: Project, name: str) -> Identity:
@@ -46,6 +61,19 @@ def replica_endpoint(service: str, replica: int, port: int) -> Endpoint:
 def address_endpoint(address: Address) -> Endpoint:
     """A service that lives elsewhere, at a literal address."""
     return Endpoint(str(address), (address,))
+
+
+def _upstream(project: Project, service: Service, endpoints: Sequence[Endpoint]) -> Upstream:
+    return Upstream(identity_of(project, service.name), tuple(endpoints), service.timeouts, _host(service.addresses))
+
+
+def _host(addresses: Sequence[Address]) -> bytes:
+    """What a service elsewhere is asked as, where it has a name of its own (RFC 9110, section 7.2)."""
+    for address in addresses:
+        if not is_literal(address.host):
+            port = "" if address.port == HTTP_PORT else f":{address.port}"
+            return f"{address.host}{port}".encode()
+    return b""
 
 
 def _outbound(project: Project, layout: Layout, caller: str, callee: str) -> Listener:

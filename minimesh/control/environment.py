@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from minimesh.control.layout import Layout, callees
 from minimesh.model.address import LOOPBACK, Address
 from minimesh.model.project import Project
-from minimesh.model.service import Process, Service, Task
+from minimesh.model.service import Service, Task
 from minimesh.model.template import Reference
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Rendered for one replica. `mesh` is what the mesh and `env` of the file add; `whole` has it too."""
+    """Of one replica, with nothing left to fill in. argv: the arguments, or the one command line of a shell."""
 
     whole: Mapping[str, str]
-    mesh: Mapping[str, str]
     argv: tuple[str, ...]
 
 
@@ -27,22 +26,25 @@ def environment(
     inherited: Mapping[str, str],
     from_files: Mapping[str, str],
 ) -> Environment:
-    """Of a replica (from 1) of a service that has a process, or of a task. from_files: of its env files.
-
-    argv holds the arguments, or the one command line of a shell.
-    """
+    """Of a replica (from 1) of a service that has a process, or of a task. from_files: of its env files."""
     process = caller.process
     assert process is not None, "only what has a process has an environment"
     references = _References(layout, caller.name, layout.replicas.get((caller.name, replica)))
-    mesh = mesh_variables(project, layout, caller, replica) | _rendered(process, references)
+    mesh = mesh_environment(project, layout, caller, replica)
     return Environment(
-        whole={**inherited, **from_files, **mesh},
-        mesh=mesh,
-        argv=tuple(part.render(references) for part in process.command.argv),
+        {**inherited, **from_files, **mesh}, tuple(part.render(references) for part in process.command.argv)
     )
 
 
-def mesh_variables(project: Project, layout: Layout, caller: Service | Task, replica: int) -> dict[str, str]:
+def mesh_environment(project: Project, layout: Layout, caller: Service | Task, replica: int) -> dict[str, str]:
+    """What the mesh and `env` of the file add to the environment of a replica."""
+    assert caller.process is not None, "only what has a process has an environment"
+    references = _References(layout, caller.name, layout.replicas.get((caller.name, replica)))
+    written = {name: template.render(references) for name, template in caller.process.env.items()}
+    return {**_mesh_variables(project, layout, caller, replica), **written}
+
+
+def _mesh_variables(project: Project, layout: Layout, caller: Service | Task, replica: int) -> dict[str, str]:
     """`$PORT`, and `$ORDERS_URL` for each service that the caller may call."""
     variables = {"PYTHONUNBUFFERED": "1"}  # a pipe would make Python keep its output to itself
     port = layout.replicas.get((caller.name, replica))
@@ -56,10 +58,6 @@ def mesh_variables(project: Project, layout: Layout, caller: Service | Task, rep
 def variable_name(service: str) -> str:
     """A service's name in variables: upper case, `-` becomes `_`."""
     return service.upper().replace("-", "_")
-
-
-def _rendered(process: Process, references: "_References") -> dict[str, str]:
-    return {name: template.render(references) for name, template in process.env.items()}
 
 
 @dataclass(frozen=True, slots=True)

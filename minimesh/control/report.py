@@ -38,11 +38,19 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class ServiceEvent:
-    """What happened to a service or task: the events of GET /v1/events, as they happen."""
+    """What happened to a replica of a service or to a task. kind is its new state (`minimesh.supervise.State`).
+
+    message: a short line, such as `ready: GET /healthz 200` or `waiting for api: not ready`. The same kind comes again
+    when the message has changed. listen: host:port; seconds: since the mesh began to start.
+    """
 
     service: str
+    replica: int
     kind: str
     message: str
+    listen: str | None
+    pid: int | None
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +63,11 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Everything that was asked for is ready. url: of the gateway."""
+    """Nothing moves any more. url: of the gateway. failed: what was asked for and is not there; it may still come."""
 
     seconds: float
     url: str | None
+    failed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +100,9 @@ Event: TypeAlias = ConfigOk | Note | ServiceEvent | LogLine | Ready | Stopping |
 
 
 class Reporter(Protocol):
-    """Called on the mesh's loop: must not block for long and must not raise."""
+    """Called on a thread of its own, one event at a time: a terminal that is stopped holds up nobody.
+
+    Log lines that it does not keep up with are left out, and a Note says how many."""
 
     def __call__(self, event: Event, /) -> None: ...
 

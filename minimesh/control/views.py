@@ -1,6 +1,7 @@
 """Every answer of the control API, as types. The OpenAPI document is made from these.
 
 Durations are milliseconds (`*_ms`, floats), times RFC 3339 in UTC, shares 0 to 1. None: there is no data.
+What programs wrote (`line`, `last_stderr`, `reason`) is as they wrote it: escape it before a terminal sees it.
 """
 
 from typing import Literal, NotRequired, TypedDict

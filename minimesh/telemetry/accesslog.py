@@ -50,7 +50,8 @@ class AccessLine(TypedDict):
 
 
 def access_line(record: Record, wall_offset: float, max_tries: int) -> AccessLine:
-    """`wall_offset`: of the ring that the record came from. `time` is when the request came."""
+    """`wall_offset`: of the ring that the record came from. `time` is when the request came.
+    `max_tries`: how many there could have been."""
     fault = fault_of(record)
     return {
         "id": record.id,

@@ -1,0 +1,241 @@
+"""The control API: Starlette handlers over the running mesh, one for each operation of the document."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import datetime
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from minimesh.control import live, openapi, show
+from minimesh.control.mesh import Mesh
+from minimesh.control.views import DownView, ErrorBody, ErrorView
+from minimesh.telemetry.windows import LONGEST_WINDOW
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+DEFAULT_WINDOW_MS = 60_000.0
+DEFAULT_TAIL = 100
+LONGEST_TAIL = 100_000
+LARGEST_BODY = 64 * 1024
+
+
+class ApiError(Exception):
+    """An answer of 4xx."""
+
+    def __init__(self, status: int, code: str, message: str, help: str = "") -> None:  # noqa: A002 - the field's name
+        super().__init__(message)
+        self.status = status
+        self.body: ErrorBody = {"code": code, "message": message}
+        if help:
+            self.body["help"] = help
+
+
+def application(mesh: Mesh, on_crash: Callable[[Exception], None]) -> Starlette:
+    """on_crash: is told what a handler raised that it should not have; the caller gets a 500."""
+    api = _Api(mesh)
+    return Starlette(
+        routes=[
+            Route(
+                operation.path,
+                _guarded(operation, getattr(api, operation.id), on_crash),
+                methods=[operation.method.upper()],
+            )
+            for operation in openapi.OPERATIONS
+        ],
+        exception_handlers={HTTPException: _unrouted},
+    )
+
+
+class _Api:
+    """Methods are named as the operations."""
+
+    def __init__(self, mesh: Mesh) -> None:
+        self._mesh = mesh
+
+    async def document(self, request: Request) -> Response:
+        return JSONResponse(openapi.document())
+
+    async def mesh(self, request: Request) -> Response:
+        return JSONResponse(show.mesh_view(self._mesh))
+
+    async def services(self, request: Request) -> Response:
+        return JSONResponse(show.service_views(self._mesh))
+
+    async def environment(self, request: Request) -> Response:
+        name = self._known(request.path_params["name"])
+        return JSONResponse(show.environment_view(self._mesh, name))
+
+    async def change(self, request: Request) -> Response:
+        name, verb = self._known(request.path_params["name"]), request.path_params["verb"]
+        if verb not in ("start", "stop", "restart"):
+            raise ApiError(404, "no_such_path", f"services can be started, stopped and restarted, not {verb}ed")
+        if self._mesh.stopping:
+            raise ApiError(409, "stopping", "the mesh is stopping")
+        if name not in self._mesh.statuses():
+            raise ApiError(409, "not_a_program", f"{name} is the mesh itself", "minimesh down")
+        supervisor = self._mesh.supervisor
+        work = {"start": supervisor.start, "stop": supervisor.stop, "restart": supervisor.restart}
+        await work[verb](name)
+        return Response(status_code=204)
+
+    async def stat(self, request: Request) -> Response:
+        query = request.query_params
+        wanted = [self._known(name) for name in query.getlist("service")]
+        source, destination = (self._optional(query.get(end)) for end in ("from", "to"))
+        by = query.get("by", "service")
+        if by not in ("service", "route"):
+            raise _bad_parameter("by", by, "service or route")
+        return JSONResponse(
+            show.stat_views(self._mesh, _window(query), wanted, source, destination, by_route=by == "route")
+        )
+
+    async def edges(self, request: Request) -> Response:
+        return JSONResponse(show.edge_views(self._mesh, _window(request.query_params)))
+
+    async def tap(self, request: Request) -> Response:
+        query = request.query_params
+        status = query.get("status", "")
+        if status and not live.is_status(status):
+            raise _bad_parameter("status", status, "three digits, or a class such as 5xx")
+        wanted = live.TapFilter(
+            service=self._optional(query.get("service")) or "",
+            source=self._optional(query.get("from")) or "",
+            destination=self._optional(query.get("to")) or "",
+            path=query.get("path", ""),
+            method=query.get("method", ""),
+            status=status,
+        )
+        most = _whole(query, "max", 1, 1_000_000_000) if "max" in query else None
+        return _stream(live.tap(self._mesh, wanted, most))
+
+    async def logs(self, request: Request) -> Response:
+        query = request.query_params
+        services = [self._known(name) for name in query.getlist("service")]
+        tail = _whole(query, "tail", 0, LONGEST_TAIL, DEFAULT_TAIL)
+        follow = bool(_whole(query, "follow", 0, 1, 0))
+        return _stream(live.log_lines(self._mesh, services, tail, _since(query), follow))
+
+    async def events(self, request: Request) -> Response:
+        return _stream(live.events(self._mesh, bool(_whole(request.query_params, "follow", 0, 1, 0))))
+
+    async def down(self, request: Request) -> Response:
+        within = _within(await _body(request))
+        self._mesh.stop(within)
+        view: DownView = {"stopping": True}
+        return JSONResponse(view, status_code=202)
+
+    def _known(self, name: str) -> str:
+        known = show.names(self._mesh)
+        if name not in known:
+            raise ApiError(404, "no_such_service", f"there is no service {name} in this mesh", "minimesh ps")
+        return name
+
+    def _optional(self, name: str | None) -> str | None:
+        return None if name is None else self._known(name)
+
+
+def _guarded(operation: openapi.Operation, handler: Handler, on_crash: Callable[[Exception], None]) -> Handler:
+    """Refuses parameters that the document does not know, and answers for what goes wrong."""
+    known = {parameter.name for parameter in operation.parameters}
+
+    async def answer(request: Request) -> Response:
+        try:
+            for name in request.query_params:
+                if name not in known:
+                    raise ApiError(400, "unknown_parameter", f"{operation.path} has no parameter {name}")
+            return await handler(request)
+        except ApiError as error:
+            return _refusal(error.status, error.body)
+        except Exception as error:  # noqa: BLE001 - the edge: a mistake here must not end the mesh
+            on_crash(error)
+            return _refusal(500, {"code": "internal", "message": "the mesh made a mistake"})
+
+    return answer
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    """No such path, or not with this method."""
+    assert isinstance(error, HTTPException), "registered for it"
+    return _refusal(error.status_code, {"code": "no_such_path", "message": f"{request.method} {request.url.path}"})
+
+
+def _refusal(status: int, body: ErrorBody) -> Response:
+    view: ErrorView = {"error": body}
+    return JSONResponse(view, status_code=status)
+
+
+def _stream(views: AsyncIterator[object]) -> Response:
+    async def lines() -> AsyncIterator[str]:
+        async for view in views:
+            yield json.dumps(view, separators=(",", ":")) + "\n"
+
+    return StreamingResponse(lines(), media_type=openapi.NDJSON)
+
+
+def _bad_parameter(name: str, value: str, expected: str) -> ApiError:
+    return ApiError(400, "bad_parameter", f"{name}={value}: expected {expected}")
+
+
+def _whole(query: Mapping[str, str], name: str, low: int, high: int, default: int | None = None) -> int:
+    text = query.get(name)
+    if text is None and default is not None:
+        return default
+    if text is None or not text.isascii() or not text.isdecimal() or not low <= int(text[:12]) <= high:
+        raise _bad_parameter(name, text or "", f"a whole number from {low} to {high}")
+    return int(text)
+
+
+def _window(query: Mapping[str, str]) -> float:
+    """Seconds."""
+    text = query.get("window_ms")
+    if text is None:
+        return DEFAULT_WINDOW_MS / 1e3
+    try:
+        milliseconds = float(text)
+    except ValueError:
+        milliseconds = 0.0
+    if not 1_000 <= milliseconds <= LONGEST_WINDOW * 1e3:
+        raise _bad_parameter("window_ms", text, f"milliseconds from 1000 to {LONGEST_WINDOW * 1e3:g}")
+    return milliseconds / 1e3
+
+
+def _since(query: Mapping[str, str]) -> float | None:
+    """Wall seconds."""
+    text = query.get("since")
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise _bad_parameter("since", text, "a time as in RFC 3339, with its zone")
+    return moment.timestamp()
+
+
+async def _body(request: Request) -> object:
+    content = b""
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > LARGEST_BODY:
+            raise ApiError(400, "bad_body", f"a body has at most {LARGEST_BODY} bytes")
+    try:
+        return json.loads(content) if content else {}
+    except ValueError:
+        raise ApiError(400, "bad_body", "the body is not JSON") from None
+
+
+def _within(body: object) -> float | None:
+    """Seconds, out of a DownRequest."""
+    if not isinstance(body, dict) or not body.keys() <= {"within_ms"}:
+        raise ApiError(400, "bad_body", 'expected {"within_ms": milliseconds or null}')
+    within = body.get("within_ms")
+    if within is None:
+        return None
+    if isinstance(within, bool) or not isinstance(within, int | float) or not 0 <= within <= 86_400_000:
+        raise ApiError(400, "bad_body", "within_ms: expected milliseconds from 0 to 86400000, or null")
+    return within / 1e3

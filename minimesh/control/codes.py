@@ -1,0 +1,40 @@
+"""The codes of what can keep a mesh from running, and what `minimesh explain` says of each."""
+
+GATEWAY_PORT = "MM101"
+SERVICE_PORT = "MM102"
+NO_PORT = "MM103"
+ALREADY_RUNNING = "MM104"
+STATE_FOLDER = "MM105"
+CANNOT_LISTEN = "MM106"
+UNKNOWN_SERVICE = "MM107"
+UNKNOWN_CODEC = "MM108"
+CRASH = "MM500"
+
+explain: dict[str, str] = {
+    GATEWAY_PORT: """\
+The port that `[gateway] http` names is taken by another program, which is named where the system tells.
+Stop that program or write another port. Without `http` the mesh takes 7080 if it is free and else
+another one that stays the same.""",
+    SERVICE_PORT: """\
+The `port` of a service is what its program listens on, and another program already does. It would get
+requests that are meant for the service. Stop it, or write another port; a service without `port` gets a
+free one in $PORT.""",
+    NO_PORT: """\
+The mesh found no free port for one of its addresses, among those that the system does not hand out by
+itself. Something holds thousands of ports on this machine.""",
+    ALREADY_RUNNING: """\
+A mesh of this project runs already, and there is one to a folder. `minimesh ps` shows it and `minimesh down`
+stops it. After a crash there is nothing to clean up: the lock is gone with the process.""",
+    STATE_FOLDER: """\
+The mesh keeps its socket, logs and chosen ports in .minimesh beside minimesh.toml, for this user alone. The
+folder, or the one for its socket, cannot be written, or belongs to somebody else.""",
+    CANNOT_LISTEN: """\
+The system did not let the mesh listen at an address: a host that is not this machine's, or a port under
+1024 without the right to it.""",
+    UNKNOWN_SERVICE: """\
+`minimesh up NAME` starts only what it names and what that depends on; the name is none of the services and
+tasks in minimesh.toml.""",
+    UNKNOWN_CODEC: """\
+MINIMESH_CODEC chooses what reads and writes HTTP/1.1; there is no codec of that name. Without it the
+fast one is taken.""",
+}

@@ -1,0 +1,136 @@
+"""The live views: what has been, then what happens, until the reader leaves or the mesh has stopped."""
+
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import anyio
+
+from minimesh.control.feed import PER_SECOND, Feed
+from minimesh.control.mesh import Mesh
+from minimesh.control.views import DroppedView, EventView, LogView, TapView
+from minimesh.model.record import Record
+from minimesh.policy.resend import MOST_CONNECT_TRIES
+from minimesh.supervise.logs import LogLine
+from minimesh.telemetry.accesslog import access_line, timestamp
+
+TAP_EVERY = 0.1
+_Item = TypeVar("_Item")
+_View = TypeVar("_View")
+
+
+@contextmanager
+def _undone(undo: Callable[[], None]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        undo()
+
+
+@dataclass(frozen=True, slots=True)
+class TapFilter:
+    """Which exchanges to show; "" means any. status: three digits, or a class such as `5xx`."""
+
+    service: str = ""
+    source: str = ""
+    destination: str = ""
+    path: str = ""
+    method: str = ""
+    status: str = ""
+
+    def matches(self, record: Record) -> bool:
+        return (
+            self.service in ("", record.source, record.destination)
+            and self.source in ("", record.source)
+            and self.destination in ("", record.destination)
+            and record.target.startswith(self.path)
+            and self.method in ("", record.method)
+            and (not self.status or _fits(self.status, record.status))
+        )
+
+
+def is_status(text: str) -> bool:
+    """`503` or `5xx`."""
+    return len(text) == 3 and text[0] in "12345" and (text[1:] == "xx" or text[1:].isdecimal())
+
+
+def _fits(wanted: str, status: int) -> bool:
+    shown = str(status)
+    return wanted == shown or (wanted.endswith("xx") and wanted[0] == shown[0])
+
+
+async def tap(mesh: Mesh, wanted: TapFilter, most: int | None) -> AsyncIterator[TapView | DroppedView]:
+    """Exchanges that finish from now on; `most`: end after so many."""
+    position = mesh.telemetry.ring.total
+    offset = mesh.telemetry.ring.wall_offset
+    allowed = int(PER_SECOND * TAP_EVERY)
+    shown = 0
+    while not mesh.ended.is_set():
+        with anyio.move_on_after(TAP_EVERY):
+            await mesh.ended.wait()
+        batch = mesh.telemetry.ring.since(position)
+        position = batch.next
+        matching = [record for record in batch.records if wanted.matches(record)]
+        now = allowed if most is None else min(allowed, most - shown)
+        for record in matching[:now]:
+            yield access_line(record, offset, MOST_CONNECT_TRIES)
+        shown += min(now, len(matching))
+        if most is not None and shown >= most:
+            return
+        if dropped := batch.dropped + len(matching[now:]):
+            yield {"dropped": dropped}
+
+
+async def log_lines(
+    mesh: Mesh, services: Sequence[str], tail: int, since: float | None, follow: bool
+) -> AsyncIterator[LogView | DroppedView]:
+    """The latest `tail` lines of all these services together (none named: of all), not older than `since`."""
+    feed: Feed[LogLine] = Feed(mesh.clock)
+
+    def wanted(line: LogLine) -> bool:
+        return (not services or line.service in services) and (since is None or line.time >= since)
+
+    with _undone(mesh.logs.follow(lambda lines: feed.put(filter(wanted, lines)))):
+        kept = sorted(
+            (line for log in mesh.logs if not services or log.service in services for line in log.tail()),
+            key=lambda line: line.time,
+        )
+        for line in deque(filter(wanted, kept), maxlen=tail):
+            yield _log_view(line)
+        if follow:
+            async for view in _live(mesh, feed, _log_view):
+                yield view
+
+
+async def events(mesh: Mesh, follow: bool) -> AsyncIterator[EventView | DroppedView]:
+    """What is remembered, and with `follow` what comes until the mesh has stopped."""
+    feed: Feed[EventView] = Feed(mesh.clock)
+    with _undone(mesh.journal.follow(lambda event: feed.put((event,)))):
+        for event in mesh.journal.kept():
+            yield event
+        if follow:
+            async for view in _live(mesh, feed, lambda event: event):
+                yield view
+
+
+async def _live(mesh: Mesh, feed: Feed[_Item], view: Callable[[_Item], _View]) -> AsyncIterator[_View | DroppedView]:
+    """What the feed brings; after the end of the mesh what it still holds."""
+    with _undone(mesh.at_end(feed.close)):
+        while (taken := await feed.take()) is not None:
+            items, dropped = taken
+            for item in items:
+                yield view(item)
+            if dropped:
+                yield {"dropped": dropped}
+
+
+def _log_view(line: LogLine) -> LogView:
+    return {
+        "time": timestamp(line.time),
+        "service": line.service,
+        "replica": line.replica,
+        "stream": line.stream.value,
+        "line": line.text,
+    }

@@ -1,0 +1,95 @@
+"""Ports for everything: those that are written must be free, the others are chosen."""
+
+from collections.abc import Collection, Sequence
+
+from minimesh.control import codes, ports
+from minimesh.control.holders import holder_of
+from minimesh.control.layout import Layout, listening_replicas, pairs
+from minimesh.control.paths import StateFolder
+from minimesh.control.report import Problem
+from minimesh.model.address import LOOPBACK, Address
+from minimesh.model.project import DEFAULT_GATEWAY_PORT, GATEWAY, Project
+from minimesh.model.snapshot import Listener, ListenerKind
+
+HOST = LOOPBACK[0]
+
+
+class StartError(Exception):
+    """The mesh cannot run; `problem` says why."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+def settle(project: Project, folder: StateFolder, avoid: Collection[int] = ()) -> Layout:
+    """The layout, remembered for the next start. avoid: ports that proved to be taken. Raises StartError."""
+    book = ports.PortBook(str(project.root), ports.load_ports(folder.ports), ports.ephemeral_range(), ports.is_free)
+    for port in (*avoid, *_written(project)):
+        book.reserve(port)
+    try:
+        layout = Layout(
+            _gateway(project, book),
+            {pair: Address(HOST, book.choose("->".join(pair))) for pair in pairs(project)},
+            {replica: _replica(project, book, *replica) for replica in listening_replicas(project)},
+        )
+    except ports.NoPortError as error:
+        raise StartError(Problem(codes.NO_PORT, str(error))) from error
+    ports.save_ports(folder.ports, book.known)
+    return layout
+
+
+def check_written_ports(project: Project) -> None:
+    """Nobody else may listen where a service of ours is going to. Raises StartError."""
+    for service in project.services.values():
+        if service.process and service.port is not None and not ports.is_free(service.port):
+            raise StartError(
+                Problem(
+                    codes.SERVICE_PORT,
+                    f"port {service.port} of {service.name} is already in use",
+                    str(service.where),
+                    _evidence(service.port),
+                    f"stop it, or leave out `port` in [services.{service.name}] and listen on $PORT",
+                )
+            )
+
+
+def cannot_listen(project: Project, listener: Listener, error: OSError) -> StartError:
+    """What to say when an address that is not ours to change cannot be bound."""
+    address = listener.address
+    is_gateway = listener.kind is ListenerKind.GATEWAY
+    where = str(project.gateway.where) if is_gateway and project.gateway else ""
+    if is_gateway and not ports.is_free(address.port):
+        message = f"gateway port {address.port} is already in use"
+        help_ = f"http = {address.port + 1} under [gateway], or leave it out for a free one"
+        return StartError(Problem(codes.GATEWAY_PORT, message, where, _evidence(address.port), help_))
+    message = f"cannot listen on {address} for {listener.name}: {error.strerror or error}"
+    return StartError(Problem(codes.CANNOT_LISTEN, message, where))
+
+
+def may_choose_again(project: Project, listener: Listener) -> bool:
+    """The port of the listener was our choice, so another one will do."""
+    return listener.kind is not ListenerKind.GATEWAY or not (project.gateway and project.gateway.listen)
+
+
+def _written(project: Project) -> Sequence[int]:
+    services = [service.port for service in project.services.values() if service.port is not None]
+    elsewhere = [address.port for service in project.services.values() for address in service.addresses]
+    listen = project.gateway.listen if project.gateway else None
+    return (*services, *elsewhere, *([listen.port] if listen else []))
+
+
+def _gateway(project: Project, book: ports.PortBook) -> Address | None:
+    if project.gateway is None:
+        return None
+    return project.gateway.listen or Address(HOST, book.choose(GATEWAY, DEFAULT_GATEWAY_PORT))
+
+
+def _replica(project: Project, book: ports.PortBook, service: str, replica: int) -> int:
+    written = project.services[service].port
+    return written if written is not None else book.choose(f"{service}/{replica}")
+
+
+def _evidence(port: int) -> tuple[str, ...]:
+    holder = holder_of(port)
+    return (f"held by {holder}",) if holder else ()

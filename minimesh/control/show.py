@@ -1,0 +1,233 @@
+"""The running mesh as the views of the control API."""
+
+import os
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+
+from minimesh import __version__
+from minimesh.control.compile import identity_of
+from minimesh.control.environment import mesh_environment
+from minimesh.control.layout import callees, callers, pairs, takes_calls
+from minimesh.control.mesh import Mesh
+from minimesh.control.traffic import Subject, call_rows, edge_rows, inbound_rows, route_rows
+from minimesh.control.tune import resident_bytes
+from minimesh.control.views import EdgeView, EnvView, InstanceView, Kind, LoopView, MeshView, ServiceView, StatView
+from minimesh.dataplane import Statistics
+from minimesh.model.address import LOOPBACK, Address
+from minimesh.model.project import GATEWAY
+from minimesh.supervise.status import InstanceStatus, State
+from minimesh.telemetry.accesslog import milliseconds, timestamp
+
+_WORST_FIRST = (
+    State.CRASH_LOOP,
+    State.FAILED,
+    State.BACKOFF,
+    State.EXITED,
+    State.STOPPING,
+    State.STOPPED,
+    State.WAITING,
+    State.PENDING,
+    State.STARTING,
+    State.RUNNING,
+    State.READY,
+    State.COMPLETED,
+)
+
+
+def mesh_view(mesh: Mesh) -> MeshView:
+    address = mesh.layout.gateway
+    url = mesh.gateway_url
+    return {
+        "project": mesh.project.name,
+        "version": __version__,
+        "python": platform.python_version(),
+        "pid": os.getpid(),
+        "root": str(mesh.prepared.folder.root),
+        "file": str(mesh.project.file),
+        "state": mesh.state,
+        "generation": mesh.snapshot.generation,
+        "started_at": timestamp(mesh.prepared.run.started),
+        "hop": mesh.project.hop.value,
+        "trust_domain": mesh.project.trust_domain,
+        "codec": mesh.codec.name,
+        "loop": _loop_view(mesh),
+        "resident_bytes": resident_bytes(),
+        "gateway": {"address": str(address), "url": url} if address and url else None,
+        "services": len(mesh.project.services),
+        "warnings": list(mesh.prepared.warnings),
+    }
+
+
+def service_views(mesh: Mesh) -> list[ServiceView]:
+    """The gateway, then services and tasks in the order of the file."""
+    statuses = mesh.statuses()
+    now = mesh.clock.wall()
+    found = [_gateway_view(mesh, now)] if mesh.layout.gateway else []
+    return found + [_service_view(mesh, name, instances, now) for name, instances in statuses.items()]
+
+
+def environment_view(mesh: Mesh, name: str) -> EnvView:
+    """Raises KeyError."""
+    if name == GATEWAY and mesh.layout.gateway:
+        return _env_view(mesh_env={"GATEWAY_URL": mesh.layout.gateway.url})
+    caller = callers(mesh.project).get(name)
+    if caller is None:
+        mesh.project.services[name]  # an address has nothing to run, any other name is not known
+        return _env_view()
+    program = next(program for program in mesh.prepared.programs if program.name == name)
+    assert caller.process is not None, "callers have one"
+    shell = caller.process.command.shell
+    mesh_env = mesh_environment(mesh.project, mesh.layout, caller, 1)
+    return _env_view(
+        dict(program.env), mesh_env, str(program.cwd), list(program.argv[2:] if shell else program.argv), shell
+    )
+
+
+def stat_views(
+    mesh: Mesh, window: float, wanted: Sequence[str], source: str | None, destination: str | None, by_route: bool
+) -> list[StatView]:
+    """Rows of `stat`; window in seconds, `wanted` empty for every service."""
+    seen = mesh.windows.last(window, mesh.clock.monotonic())
+    subjects = {subject.name: subject for subject in _subjects(mesh)}
+    chosen = wanted or list(subjects)
+    if by_route:
+        rows = route_rows(
+            seen, subjects, lambda key: source in (None, key.source) and destination in (None, key.destination)
+        )
+    elif source is None and destination is None:
+        rows = inbound_rows(seen, [subjects[name] for name in chosen if name in subjects])
+    else:
+        rows = call_rows(seen, subjects, source, destination, [*_ways_in(mesh), *pairs(mesh.project)])
+    return [row for row in rows if row["name"] in chosen]
+
+
+def edge_views(mesh: Mesh, window: float) -> list[EdgeView]:
+    active = {counters.key: counters.active for counters in mesh.telemetry.counters.all()}
+    seen = mesh.windows.last(window, mesh.clock.monotonic())
+    return edge_rows(seen, active, lambda name: identity_of(mesh.project, name))
+
+
+def names(mesh: Mesh) -> frozenset[str]:
+    """Everything that can be asked for by name."""
+    return frozenset((GATEWAY, *mesh.project.services, *mesh.project.tasks))
+
+
+def _loop_view(mesh: Mesh) -> LoopView:
+    return {
+        "lag_ms": _optional_ms(mesh.pulse.mean_lag),
+        "lag_max_ms": _optional_ms(mesh.pulse.longest_lag),
+        "gc_collections": mesh.collector.collections,
+        "gc_pause_max_ms": milliseconds(mesh.collector.longest) if mesh.collector.collections else None,
+    }
+
+
+def _gateway_view(mesh: Mesh, now: float) -> ServiceView:
+    up = milliseconds(now - mesh.prepared.run.started)
+    return {
+        "name": GATEWAY,
+        "kind": "gateway",
+        "state": "stopping" if mesh.stopping else "running",
+        "ready": 0 if mesh.stopping else 1,
+        "replicas": 1,
+        "restarts": 0,
+        "up_ms": up,
+        "pid": os.getpid(),
+        "listen": str(mesh.layout.gateway),
+        "meshed": "memory",
+        "reason": None,
+        "instances": [],
+    }
+
+
+def _service_view(mesh: Mesh, name: str, instances: Sequence[InstanceStatus], now: float) -> ServiceView:
+    state = min((status.state for status in instances), key=_WORST_FIRST.index)
+    worst = next(status for status in instances if status.state is state)
+    shown = [_instance_view(status, now) for status in instances]
+    running = [view for view in shown if view["pid"] is not None]
+    return {
+        "name": name,
+        "kind": _kind(mesh, name),
+        "state": state.value,
+        "ready": sum(status.serving for status in instances),
+        "replicas": len(instances),
+        "restarts": sum(status.restarts for status in instances),
+        "up_ms": running[0]["up_ms"] if running else None,
+        "pid": running[0]["pid"] if running else None,
+        "listen": _listen(mesh, name, shown),
+        "meshed": "memory" if _is_meshed(mesh, name) else None,
+        "reason": worst.reason or None,
+        "instances": shown,
+    }
+
+
+def _instance_view(status: InstanceStatus, now: float) -> InstanceView:
+    runs = status.pid is not None and status.started_at is not None
+    return {
+        "replica": status.replica,
+        "state": status.state.value,
+        "pid": status.pid,
+        "port": status.port,
+        "restarts": status.restarts,
+        "up_ms": milliseconds(now - status.started_at) if runs and status.started_at is not None else None,
+        "reason": status.reason or None,
+        "exit_code": status.exit_code,
+        "last_stderr": status.last_stderr or None,
+    }
+
+
+def _listen(mesh: Mesh, name: str, instances: Sequence[InstanceView]) -> str | None:
+    """Where its program listens, or where it lives; of several replicas the first."""
+    service = mesh.project.services.get(name)
+    if service and service.addresses:
+        return str(service.addresses[0])
+    port = instances[0]["port"]
+    return str(Address(LOOPBACK[0], port)) if port is not None else None
+
+
+def _is_meshed(mesh: Mesh, name: str) -> bool:
+    service = mesh.project.services.get(name)
+    caller = callers(mesh.project).get(name)
+    return (service is not None and takes_calls(service)) or (
+        caller is not None and bool(callees(mesh.project, caller))
+    )
+
+
+def _kind(mesh: Mesh, name: str) -> Kind:
+    if name in mesh.project.tasks:
+        return "task"
+    return "address" if mesh.project.services[name].addresses else "service"
+
+
+def _subjects(mesh: Mesh) -> Iterable[Subject]:
+    statistics = mesh.plane.statistics()
+    if mesh.layout.gateway:
+        way_in = statistics.listeners.get(GATEWAY)
+        yield Subject(GATEWAY, "gateway", 0 if mesh.stopping else 1, 1, way_in.connections if way_in else 0)
+    for name, instances in mesh.statuses().items():
+        ready = sum(status.serving for status in instances)
+        yield Subject(name, _kind(mesh, name), ready, len(instances), _connections(statistics, name))
+
+
+def _connections(statistics: Statistics, service: str) -> int | None:
+    endpoints = statistics.upstreams.get(service)
+    return None if endpoints is None else sum(each.active + each.idle for each in endpoints.values())
+
+
+def _ways_in(mesh: Mesh) -> Iterable[tuple[str, str]]:
+    """The gateway and the services that its routes lead to."""
+    routes = mesh.project.gateway.routes if mesh.project.gateway else ()
+    return dict.fromkeys((GATEWAY, route.to) for route in routes)
+
+
+def _env_view(
+    env: Mapping[str, str] = {},
+    mesh_env: Mapping[str, str] = {},
+    cwd: str | None = None,
+    argv: Sequence[str] = (),
+    shell: bool = False,
+) -> EnvView:
+    return {"env": dict(env), "mesh_env": dict(mesh_env), "cwd": cwd, "argv": list(argv), "shell": shell}
+
+
+def _optional_ms(seconds: float | None) -> float | None:
+    return None if seconds is None else milliseconds(seconds)
