@@ -96,7 +96,6 @@ class RequestHead:
         authority: bytes,
         fields: Fields = NO_FIELDS,
         length: int = 0,
-        *,
         upgrade: bytes = b"",
         expects_continue: bool = False,
         request_id: bytes = b"",
@@ -135,7 +134,7 @@ class ResponseHead:
     __slots__ = ("fields", "http1", "length", "reason", "status", "upgrade")
 
     def __init__(
-        self, status: int, fields: Fields = NO_FIELDS, length: int = 0, *, reason: bytes = b"", upgrade: bytes = b""
+        self, status: int, fields: Fields = NO_FIELDS, length: int = 0, reason: bytes = b"", upgrade: bytes = b""
     ) -> None:
         self.status = status
         self.fields = fields

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.heads import NO_FIELDS, Fields
-from minimesh.dataplane.http1.lines import Kind, read_line
-from minimesh.model.reason import Reason
+from minimesh.dataplane.http1.lines import PLAIN, Lines, ignored
+from minimesh.model.reason import BAD_REQUEST, UPSTREAM_PROTOCOL, Reason
 
 # Extensions may follow a semicolon; they are for the next hop alone and are dropped (section 7.1.1).
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
@@ -19,9 +19,19 @@ _LARGEST_TRAILERS = 16 * 1024
 _MOST_TRAILERS = 100
 
 # RFC 9110, section 6.5.1: what decides framing, routing or authentication has no business behind the body.
-_FORBIDDEN_TRAILERS = frozenset(
-    {b"authorization", b"set-cookie", b"content-encoding", b"content-type", b"content-range"}
+_DROPPED = 1
+_FORBIDDEN = (
+    b"authorization connection content-encoding content-length content-range content-type expect forwarded host "
+    b"keep-alive proxy-authorization proxy-connection set-cookie te trailer transfer-encoding upgrade "
+    b"x-forwarded-client-cert x-forwarded-for x-forwarded-host x-forwarded-proto"
 )
+
+
+def _trailer_lines(fault: Reason) -> Lines[None]:
+    return Lines(dict.fromkeys(_FORBIDDEN.split(), (_DROPPED, ignored)), fault, _DROPPED)
+
+
+_TRAILERS = {fault: _trailer_lines(fault) for fault in (BAD_REQUEST, UPSTREAM_PROTOCOL)}
 
 
 class FixedBody:
@@ -134,8 +144,8 @@ class ChunkedBody:
         self._trailer_size += len(line)
         if self._trailer_size > _LARGEST_TRAILERS or len(self._trailer_lines) >= _MOST_TRAILERS:
             raise Malformed(self._fault, "the trailers are too large")
-        field = read_line(line, self._fault)
-        if field.kind is Kind.PLAIN and field.name not in _FORBIDDEN_TRAILERS:
+        lines = _TRAILERS[self._fault]
+        if (lines.seen(line) or lines.read(line)).kind == PLAIN:
             self._trailer_lines.append(line)
         return end
 

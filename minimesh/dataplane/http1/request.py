@@ -1,12 +1,21 @@
 """A request head: bytes in, RequestHead and what it says of the connection out (RFC 9112, sections 3 and 6)."""
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.heads import NO_FIELDS, UNKNOWN, Fields, RequestHead
-from minimesh.dataplane.http1.lines import Kind, read_length, read_line, tokens_of
+from minimesh.dataplane.http1.lines import (
+    PLAIN,
+    TOKEN,
+    Lines,
+    ignored,
+    joined,
+    length_reader,
+    lower,
+    tokens_of,
+    without_listed,
+)
 from minimesh.dataplane.paths import canonical
 from minimesh.model.project import Limits
 from minimesh.model.reason import (
@@ -19,18 +28,71 @@ from minimesh.model.reason import (
     VERSION_NOT_SUPPORTED,
 )
 
-_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])")
+_DROPPED, _HOST, _LENGTH, _CODING, _CONNECTION, _UPGRADE, _EXPECT, _TE = range(1, 9)
+_REQUEST_ID, _TRACEPARENT, _FORWARDED, _FETCH_SITE = range(9, 13)
+
+_VISIBLE = bytes(range(0x21, 0x7F))
 _ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp]://([^/?#]*)(.*)")
 # RFC 3986, section 3.2.2, without user information and without what only a list or an attack would hold.
 _AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
-_REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
-_TRACEPARENT = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-_CROSS_SITE = (b"cross-site", b"same-site")
+_TRACE_CONTEXT = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_LONGEST_REQUEST_ID = 128
+
+
+def _read_host(value: bytes) -> bytes:
+    if not _AUTHORITY.fullmatch(value):
+        raise Malformed(BAD_REQUEST, "Host is not a host and port")
+    return value.lower()
+
+
+def _read_request_id(value: bytes) -> bytes:
+    return b"" if len(value) > _LONGEST_REQUEST_ID or value.translate(None, _VISIBLE) else value
+
+
+def _read_trace_context(value: bytes) -> bytes:
+    return value if _TRACE_CONTEXT.fullmatch(value) else b""
+
+
+def _read_te(value: bytes) -> bool:
+    return b"trailers" in tokens_of(value)
+
+
+def _read_fetch_site(value: bytes) -> bool:
+    return value.lower() in (b"cross-site", b"same-site")
+
+
+_LINES: Lines[object] = Lines(
+    {
+        b"proxy-connection": (_DROPPED, ignored),
+        b"proxy-authorization": (_DROPPED, ignored),
+        b"http2-settings": (_DROPPED, ignored),
+        b"keep-alive": (_DROPPED, ignored),
+        b"x-forwarded-client-cert": (_DROPPED, ignored),
+        b"host": (_HOST, _read_host),
+        b"content-length": (_LENGTH, length_reader(BAD_REQUEST)),
+        b"transfer-encoding": (_CODING, lower),
+        b"connection": (_CONNECTION, tokens_of),
+        b"upgrade": (_UPGRADE, lower),
+        b"expect": (_EXPECT, lower),
+        b"te": (_TE, _read_te),
+        b"x-request-id": (_REQUEST_ID, _read_request_id),
+        b"traceparent": (_TRACEPARENT, _read_trace_context),
+        b"x-forwarded-for": (_FORWARDED, ignored),
+        b"x-forwarded-proto": (_FORWARDED, ignored),
+        b"x-forwarded-host": (_FORWARDED, ignored),
+        b"x-forwarded-port": (_FORWARDED, ignored),
+        b"x-real-ip": (_FORWARDED, ignored),
+        b"forwarded": (_FORWARDED, ignored),
+        b"sec-fetch-site": (_FETCH_SITE, _read_fetch_site),
+    },
+    BAD_REQUEST,
+    _DROPPED,
+)
 
 
 class Request(NamedTuple):
     """`chunked`: how the body comes. `close`: the caller wants the connection closed after the answer.
-    `keep_alive`: an HTTP/1.0 caller asked to keep it, and must be told that it is kept."""
+    `keep_alive`: an HTTP/1.0 caller asked to keep it, and must be told that it is kept. `minor`: of the version."""
 
     head: RequestHead
     chunked: bool
@@ -39,23 +101,32 @@ class Request(NamedTuple):
     minor: int
 
 
-@dataclass(slots=True)
 class Block:
-    """What the fields of a head say, whatever the request line is."""
+    """What the fields of a head say, whatever the request line is. host None: there is none; length -1: likewise."""
 
-    fields: Fields = NO_FIELDS
-    host: bytes | None = None
-    length: int = 0
-    has_length: bool = False
-    codings: bytes = b""
-    connection: tuple[bytes, ...] = ()
-    upgrade: bytes = b""
-    expect: bytes = b""
-    trailers: bool = False
-    request_id: bytes = b""
-    traceparent: bytes = b""
-    forwarded: Fields = NO_FIELDS
-    cross_site: bool = False
+    __slots__ = (
+        "codings",
+        "connection",
+        "cross_site",
+        "expect",
+        "fields",
+        "forwarded",
+        "host",
+        "length",
+        "request_id",
+        "traceparent",
+        "trailers",
+        "upgrade",
+    )
+
+    def __init__(self) -> None:
+        self.host: bytes | None = None
+        self.length = -1
+        self.codings: list[bytes] = []
+        self.connection: frozenset[bytes] = frozenset()
+        self.upgrade = self.expect = self.request_id = self.traceparent = b""
+        self.trailers = self.cross_site = False
+        self.fields = self.forwarded = NO_FIELDS
 
 
 def read_block(block: bytes, limits: Limits) -> Block:
@@ -66,154 +137,144 @@ def read_block(block: bytes, limits: Limits) -> Block:
     lines = block[:-2].split(b"\r\n")
     if len(lines) > limits.fields:
         raise Malformed(HEAD_TOO_LARGE, f"more than {limits.fields} fields")
+    seen, read = _LINES.seen, _LINES.read
     kept: list[bytes] = []
-    names: list[bytes] = []
     forwarded: list[bytes] = []
+    last: list[bytes] = []
     for text in lines:
-        line = read_line(text, BAD_REQUEST)
-        if line.kind is Kind.PLAIN:
+        line = seen(text) or read(text)
+        kind = line[0]
+        if kind == PLAIN:
             kept.append(text)
-            names.append(line.name)
-        elif line.kind is Kind.FORWARDED:
+        elif kind == _FORWARDED:
             forwarded.append(text)
-        elif line.kind is Kind.CONTENT_LENGTH:
-            if result.has_length:
-                raise Malformed(BAD_REQUEST, "there are two Content-Length fields")
-            result.has_length, result.length = True, read_length(line.value, BAD_REQUEST)
-            kept.append(text)
-            names.append(line.name)
-        else:
-            _note(result, line.kind, line.value)
-            if line.kind is Kind.SEC_FETCH_SITE:
+        elif kind != _DROPPED:
+            _note(result, kind, line[2])
+            if kind == _LENGTH:
+                last.append(text)
+            elif kind == _FETCH_SITE:
                 kept.append(text)
-                names.append(line.name)
     if result.connection:
-        kept = _without_listed(kept, names, result.connection)
+        kept = without_listed(kept, result.connection)
     if result.trailers:
-        kept.append(b"te: trailers")
-    result.fields = Fields(http1=_joined(kept))
+        last.append(b"te: trailers")
+    result.fields = Fields(None, joined(kept + last))
     if forwarded:
-        result.forwarded = Fields(http1=_joined(forwarded))
+        result.forwarded = Fields(None, joined(forwarded))
     return result
 
 
-def _note(block: Block, kind: Kind, value: bytes) -> None:
-    """One of the fields that are not passed on as they are."""
-    match kind:
-        case Kind.HOST:
-            if block.host is not None:
-                raise Malformed(BAD_REQUEST, "there are two Host fields")
-            if not _AUTHORITY.fullmatch(value):
-                raise Malformed(BAD_REQUEST, "Host is not a host and port")
-            block.host = value.lower()
-        case Kind.TRANSFER_ENCODING:
-            block.codings = block.codings + b"," + value if block.codings else value or b","
-        case Kind.CONNECTION:
-            block.connection += tuple(tokens_of(value))
-        case Kind.UPGRADE:
-            block.upgrade = block.upgrade + b"," + value.lower() if block.upgrade else value.lower()
-        case Kind.EXPECT:
-            block.expect = value.lower()
-        case Kind.TE:
-            block.trailers = b"trailers" in tokens_of(value)
-        case Kind.REQUEST_ID:
-            block.request_id = value if _REQUEST_ID.fullmatch(value) else b""
-        case Kind.TRACEPARENT:
-            block.traceparent = value if _TRACEPARENT.fullmatch(value) else b""
-        case Kind.SEC_FETCH_SITE:
-            block.cross_site = value.lower() in _CROSS_SITE
-        case _:
-            """Hop-by-hop, or the mesh's own and forged."""
-
-
-_FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding"})
-
-
-def _without_listed(kept: list[bytes], names: list[bytes], connection: tuple[bytes, ...]) -> list[bytes]:
-    """Drop what Connection lists (RFC 9110, section 7.6.1), but never framing: that would be smuggling."""
-    listed = frozenset(connection) - _FRAMING
-    return [line for line, name in zip(kept, names, strict=True) if name not in listed]
-
-
-def _joined(lines: list[bytes]) -> bytes:
-    return b"\r\n".join(lines) + b"\r\n" if lines else b""
+def _note(block: Block, kind: int, meaning: object) -> None:
+    """One of the fields that decide something."""
+    if kind == _HOST:
+        if block.host is not None:
+            raise Malformed(BAD_REQUEST, "there are two Host fields")
+        block.host = meaning  # type: ignore[assignment]  # each kind's meaning is what its reader returns
+    elif kind == _REQUEST_ID:
+        block.request_id = meaning  # type: ignore[assignment]
+    elif kind == _TRACEPARENT:
+        block.traceparent = meaning  # type: ignore[assignment]
+    elif kind == _CONNECTION:
+        block.connection |= meaning  # type: ignore[operator]
+    elif kind == _LENGTH:
+        if block.length >= 0:
+            raise Malformed(BAD_REQUEST, "there are two Content-Length fields")
+        block.length = meaning  # type: ignore[assignment]
+    elif kind == _CODING:
+        block.codings.append(meaning)  # type: ignore[arg-type]
+    elif kind == _UPGRADE:
+        block.upgrade = block.upgrade + b"," + meaning if block.upgrade else meaning  # type: ignore[assignment,operator]
+    elif kind == _EXPECT:
+        block.expect = meaning  # type: ignore[assignment]
+    elif kind == _TE:
+        block.trailers = meaning  # type: ignore[assignment]
+    elif kind == _FETCH_SITE:
+        block.cross_site = meaning  # type: ignore[assignment]
 
 
 def read_request(line: bytes, block: Block, limits: Limits) -> Request:
     """The request line without its CRLF, joined with what the fields said. Raises Malformed."""
-    match = _REQUEST_LINE.fullmatch(line)
-    if match is None:
-        raise Malformed(BAD_REQUEST, "the request line is not METHOD TARGET HTTP/1.1")
-    method, target, major, minor = match.groups()
-    if major != b"1" or minor not in (b"0", b"1"):
-        raise Malformed(VERSION_NOT_SUPPORTED, f"HTTP/{major.decode()}.{minor.decode()}")
+    method, target, minor = _read_line(line)
     if len(target) > limits.target:
         raise Malformed(TARGET_TOO_LONG, f"the target is over {limits.target} bytes")
     if method in (b"CONNECT", b"TRACE"):
         raise Malformed(METHOD_NOT_ALLOWED, method.decode())
-    old = minor == b"0"
-    target, authority = _target(method, target, block, old)
-    chunked = _is_chunked(block, old)
-    upgrade = _upgrade(block, old, chunked)
+    old = not minor
+    authority = block.host
+    if target.startswith(b"/"):
+        target = canonical(target)
+    else:
+        target, authority = _special_target(method, target, authority)
+    if block.host is None:
+        if not old:
+            raise Malformed(BAD_REQUEST, "there is no Host field")
+        authority = authority or b""
+    chunked = _is_chunked(block, old) if block.codings else False
+    length = UNKNOWN if chunked else max(block.length, 0)
     if block.expect and block.expect != b"100-continue":
         raise Malformed(EXPECTATION_FAILED, "Expect is not 100-continue")
-    keep_alive = b"keep-alive" in block.connection
     head = RequestHead(
         method,
         target,
-        authority,
+        authority or b"",
         block.fields,
-        UNKNOWN if chunked else block.length,
-        upgrade=upgrade,
-        expects_continue=bool(block.expect) and not old,
-        request_id=block.request_id,
-        traceparent=block.traceparent,
-        forwarded=block.forwarded,
-        cross_site=block.cross_site,
-        trailers=block.trailers,
+        length,
+        _upgrade(block) if block.upgrade and not old and not length else b"",
+        bool(block.expect) and not old,
+        block.request_id,
+        block.traceparent,
+        block.forwarded,
+        block.cross_site,
+        block.trailers,
     )
-    close = b"close" in block.connection or (old and not keep_alive)
-    return Request(head, chunked, close, old and keep_alive, int(minor))
+    connection = block.connection
+    if not connection:
+        return Request(head, chunked, old, False, minor)
+    keep_alive = old and b"keep-alive" in connection
+    return Request(head, chunked, b"close" in connection or (old and not keep_alive), keep_alive, minor)
 
 
-def _target(method: bytes, target: bytes, block: Block, old: bool) -> tuple[bytes, bytes]:
-    """Origin form and authority of any form of target (RFC 9112, section 3.2)."""
-    authority = block.host
-    if not target.startswith(b"/"):
-        if target == b"*" and method == b"OPTIONS":
-            return target, _known(authority, old)
-        absolute = _ABSOLUTE.fullmatch(target)
-        if absolute is None or not _AUTHORITY.fullmatch(absolute[1]):
-            raise Malformed(BAD_REQUEST, "the target is neither a path nor an http:// URL")
-        _known(authority, old)
-        authority, rest = absolute[1].lower(), absolute[2]
-        target = rest if rest.startswith(b"/") else b"/" + rest
-    return canonical(target), _known(authority, old)
+def _read_line(line: bytes) -> tuple[bytes, bytes, int]:
+    """Method, target and the version's minor (RFC 9112, section 3; one space each, nothing forgiven)."""
+    parts = line.split(b" ")
+    if len(parts) == 3:
+        method, target, version = parts
+        if method and target and not method.translate(None, TOKEN) and not target.translate(None, _VISIBLE):
+            if version == b"HTTP/1.1":
+                return method, target, 1
+            if version == b"HTTP/1.0":
+                return method, target, 0
+            if re.fullmatch(rb"HTTP/[0-9]\.[0-9]", version):
+                raise Malformed(VERSION_NOT_SUPPORTED, version.decode())
+    raise Malformed(BAD_REQUEST, "the request line is not METHOD TARGET HTTP/1.1")
 
 
-def _known(authority: bytes | None, old: bool) -> bytes:
-    if authority is None and not old:
-        raise Malformed(BAD_REQUEST, "there is no Host field")
-    return authority or b""
+def _special_target(method: bytes, target: bytes, authority: bytes | None) -> tuple[bytes, bytes | None]:
+    """Origin form and authority of the other forms of target (RFC 9112, section 3.2)."""
+    if target == b"*" and method == b"OPTIONS":
+        return target, authority
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None or not _AUTHORITY.fullmatch(absolute[1]):
+        raise Malformed(BAD_REQUEST, "the target is neither a path nor an http:// URL")
+    rest = absolute[2]
+    return canonical(rest if rest.startswith(b"/") else b"/" + rest), absolute[1].lower()
 
 
 def _is_chunked(block: Block, old: bool) -> bool:
     """RFC 9112, section 6.1; what is ambiguous is refused rather than resolved."""
-    if not block.codings:
-        return False
-    if block.has_length:
+    if block.length >= 0:
         raise Malformed(BAD_REQUEST, "there is a Content-Length beside Transfer-Encoding")
     if old:
         raise Malformed(BAD_REQUEST, "there is a Transfer-Encoding in HTTP/1.0")
-    if block.codings.lower() == b"chunked":
+    if block.codings == [b"chunked"]:
         return True
-    if b"chunked" in block.codings.lower() or not tokens_of(block.codings):
+    said = b",".join(block.codings)
+    if b"chunked" in said or not tokens_of(said):
         raise Malformed(BAD_REQUEST, "Transfer-Encoding is not exactly chunked")
     raise Malformed(NOT_IMPLEMENTED, "the only transfer coding known here is chunked")
 
 
-def _upgrade(block: Block, old: bool, chunked: bool) -> bytes:
+def _upgrade(block: Block) -> bytes:
     """The one protocol that is tunnelled. Others, and a handshake with a body, are plain requests
     (RFC 9110, section 7.8: a server may ignore Upgrade)."""
-    wanted = block.upgrade == b"websocket" and b"upgrade" in block.connection
-    return b"websocket" if wanted and not old and not chunked and not block.length else b""
+    return b"websocket" if block.upgrade == b"websocket" and b"upgrade" in block.connection else b""

@@ -1,17 +1,47 @@
 """The head of an answer: as strict towards the service as the other side is towards the caller."""
 
 import re
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.heads import UNKNOWN, Fields, ResponseHead
-from minimesh.dataplane.http1.lines import Kind, Line, read_length, read_line, tokens_of
+from minimesh.dataplane.http1.lines import (
+    PLAIN,
+    Lines,
+    ignored,
+    joined,
+    length_reader,
+    lower,
+    tokens_of,
+    without_listed,
+)
 from minimesh.model.reason import UPSTREAM_PROTOCOL
+
+_DROPPED, _LENGTH, _CODING, _CONNECTION, _UPGRADE, _KEEP_ALIVE = range(1, 7)
 
 # RFC 9112, section 4; a missing space before an empty reason is common and harmless.
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 _TIMEOUT = re.compile(rb"\btimeout=([0-9]{1,6})\b")
+
+
+def _read_keep_alive(value: bytes) -> float:
+    said = _TIMEOUT.search(value.lower())
+    return float(said[1]) if said else 0.0
+
+
+_LINES: Lines[object] = Lines(
+    {
+        b"proxy-connection": (_DROPPED, ignored),
+        b"te": (_DROPPED, ignored),
+        b"content-length": (_LENGTH, length_reader(UPSTREAM_PROTOCOL)),
+        b"transfer-encoding": (_CODING, lower),
+        b"connection": (_CONNECTION, tokens_of),
+        b"upgrade": (_UPGRADE, lower),
+        b"keep-alive": (_KEEP_ALIVE, _read_keep_alive),
+    },
+    UPSTREAM_PROTOCOL,
+    _DROPPED,
+)
 
 
 class Response(NamedTuple):
@@ -26,14 +56,15 @@ class Response(NamedTuple):
 
 
 class _Facts:
-    """What the fields of an answer's head say of framing and of the connection."""
+    """What the fields of an answer's head say of framing and of the connection. length -1: it says none."""
 
-    __slots__ = ("codings", "connection", "idle", "length", "upgrade")
+    __slots__ = ("chunked", "connection", "idle", "length", "length_line", "upgrade")
 
     def __init__(self) -> None:
-        self.length: int | None = None
-        self.codings: list[bytes] = []
-        self.connection: list[bytes] = []
+        self.length = -1
+        self.length_line = b""
+        self.chunked = False
+        self.connection: frozenset[bytes] = frozenset()
         self.upgrade = b""
         self.idle = 0.0
 
@@ -45,70 +76,65 @@ def read_response(raw: bytes, method: bytes, upgrade: bytes, most_fields: int) -
     match = _STATUS_LINE.fullmatch(lines[0])
     if match is None:
         raise Malformed(UPSTREAM_PROTOCOL, "the status line is not HTTP/1.1 STATUS REASON")
-    status = int(match[2])
+    minor, digits, words = match.groups()
+    status = int(digits)
     if len(lines) - 1 > most_fields:
         raise Malformed(UPSTREAM_PROTOCOL, f"more than {most_fields} fields")
-    read = [(text, read_line(text, UPSTREAM_PROTOCOL)) for text in lines[1:]]
-    facts = _facts_of(line for _, line in read)
-    listed = frozenset(facts.connection) - {b"content-length"}
-    bodiless = method == b"HEAD" or status < 200 or status in (204, 304)
-    unlengthed = status < 200 or status == 204
-    kept = [
-        text
-        for text, line in read
-        if (line.kind in _PASSED and line.name not in listed)
-        or (line.kind is Kind.CONTENT_LENGTH and not unlengthed and not facts.codings)
-    ]
-    fields = Fields(http1=b"\r\n".join(kept) + b"\r\n" if kept else b"")
-    chunked = bool(facts.codings)
+    facts = _Facts()
+    kept = _read_fields(lines, facts)
+    connection, length, chunked = facts.connection, facts.length, facts.chunked
+    if connection:
+        kept = without_listed(kept, connection)
+    if facts.length_line and status >= 200 and status != 204:
+        kept.append(facts.length_line)
     if status == 101:
         _check_switch(facts, upgrade)
-    until_close = not bodiless and not chunked and facts.length is None
-    length = 0 if bodiless else UNKNOWN if facts.length is None else facts.length
-    old = match[1] == b"0"
-    keeps = not until_close and b"close" not in facts.connection and (not old or b"keep-alive" in facts.connection)
-    head = ResponseHead(status, fields, length, reason=match[3] or b"", upgrade=upgrade if status == 101 else b"")
+    bodiless = method == b"HEAD" or status < 200 or status in (204, 304)
+    until_close = not bodiless and not chunked and length < 0
+    keeps = not until_close and b"close" not in connection and (minor == b"1" or b"keep-alive" in connection)
+    head = ResponseHead(
+        status,
+        Fields(None, joined(kept)),
+        0 if bodiless else UNKNOWN if length < 0 else length,
+        words or b"",
+        upgrade if status == 101 else b"",
+    )
     return Response(head, chunked and not bodiless, until_close, keeps, facts.idle)
 
 
-# Request-only fields mean nothing to a proxy in an answer; what is the mesh's own may not be forged by a service.
-_PASSED = frozenset(
-    {
-        Kind.PLAIN,
-        Kind.HOST,
-        Kind.EXPECT,
-        Kind.REQUEST_ID,
-        Kind.TRACEPARENT,
-        Kind.FORWARDED,
-        Kind.SEC_FETCH_SITE,
-    }
-)
-
-
-def _facts_of(lines: Iterable[Line]) -> _Facts:
-    facts = _Facts()
-    for line in lines:
-        match line.kind:
-            case Kind.CONTENT_LENGTH:
-                if facts.length is not None:
-                    raise Malformed(UPSTREAM_PROTOCOL, "there are two Content-Length fields")
-                facts.length = read_length(line.value, UPSTREAM_PROTOCOL)
-            case Kind.TRANSFER_ENCODING:
-                facts.codings.append(line.value.lower())
-            case Kind.CONNECTION:
-                facts.connection += tokens_of(line.value)
-            case Kind.UPGRADE:
-                facts.upgrade = line.value.lower()
-            case Kind.KEEP_ALIVE:
-                said = _TIMEOUT.search(line.value.lower())
-                facts.idle = float(said[1]) if said else 0.0
-            case _:
-                """Passed on, or dropped, as it is."""
-    if facts.codings and facts.codings != [b"chunked"]:
-        raise Malformed(UPSTREAM_PROTOCOL, "Transfer-Encoding is not exactly chunked")
-    if facts.codings and facts.length is not None:
+def _read_fields(lines: list[bytes], facts: _Facts) -> list[bytes]:
+    """Note what decides something, return the lines that are passed on. lines[0] is the status line."""
+    seen, read = _LINES.seen, _LINES.read
+    kept: list[bytes] = []
+    for index in range(1, len(lines)):
+        text = lines[index]
+        line = seen(text) or read(text)
+        kind = line[0]
+        if kind == PLAIN:
+            kept.append(text)
+        elif kind == _LENGTH:
+            if facts.length_line:
+                raise Malformed(UPSTREAM_PROTOCOL, "there are two Content-Length fields")
+            facts.length = line[2]  # type: ignore[assignment]  # each kind's meaning is what its reader returns
+            facts.length_line = text
+        elif kind != _DROPPED:
+            _note(facts, kind, line[2])
+    if facts.chunked and facts.length_line:
         raise Malformed(UPSTREAM_PROTOCOL, "there is a Content-Length beside Transfer-Encoding")
-    return facts
+    return kept
+
+
+def _note(facts: _Facts, kind: int, meaning: object) -> None:
+    if kind == _CONNECTION:
+        facts.connection |= meaning  # type: ignore[operator]  # as above
+    elif kind == _CODING:
+        if facts.chunked or meaning != b"chunked":
+            raise Malformed(UPSTREAM_PROTOCOL, "Transfer-Encoding is not exactly chunked")
+        facts.chunked = True
+    elif kind == _KEEP_ALIVE:
+        facts.idle = meaning  # type: ignore[assignment]
+    elif kind == _UPGRADE:
+        facts.upgrade = meaning  # type: ignore[assignment]
 
 
 def _check_switch(facts: _Facts, upgrade: bytes) -> None:

@@ -1,0 +1,85 @@
+"""What listeners and pools see of a connection, and what it sees of them; every HTTP/1 codec fits in between."""
+
+import asyncio
+from typing import Protocol
+
+from minimesh.dataplane.heads import RequestHead
+from minimesh.dataplane.streams import ClientEvents, ServerEvents, ServerStream
+from minimesh.dataplane.wheel import Wheel
+from minimesh.model.project import Limits
+from minimesh.model.reason import Reason
+
+WATERMARK = 64 * 1024
+"""Bytes of a connection that wait, either way, before whoever sends them is held back."""
+
+
+class Starts(ServerEvents, Protocol):
+    """An exchange, seen from the side that makes it begin."""
+
+    def start(self, data: bytes, end: bool) -> None:
+        """`data` is the first of the request's body; `end`: it is all of it."""
+        ...
+
+
+class ServerConnection(asyncio.Protocol):
+    """An accepted connection."""
+
+    __slots__ = ()
+
+    def drain(self) -> None:
+        """Take no further request: close when idle, else after the answer."""
+        raise NotImplementedError
+
+    def abort(self) -> None:
+        """Close at once; the peer sees a reset, so that nothing that was cut looks whole."""
+        raise NotImplementedError
+
+
+class Entrance(Protocol):
+    """What a connection needs of the listener that accepted it."""
+
+    limits: Limits
+    wheel: Wheel
+    draining: bool
+
+    def exchange(self, server: ServerStream, head: RequestHead) -> Starts: ...
+
+    def refuse(self, server: ServerStream, reason: Reason, detail: str) -> None:
+        """Answer what never became a request."""
+        ...
+
+    def opened(self, connection: ServerConnection) -> None: ...
+
+    def closed(self, connection: ServerConnection) -> None: ...
+
+
+class ClientConnection(asyncio.Protocol):
+    """A dialled connection: a ClientStream for one exchange at a time, kept for the next when an answer is whole.
+
+    `served` counts the exchanges that are over: a connection that has served may be stale.
+    """
+
+    __slots__ = ("served", "transport")
+
+    served: int
+    transport: asyncio.Transport
+
+    def attend(self, exchange: ClientEvents) -> None:
+        """Serve this exchange from now on."""
+        raise NotImplementedError
+
+
+class Home(Protocol):
+    """The pool that a connection belongs to."""
+
+    wheel: Wheel
+    idle_limit: float
+    """Seconds without a byte either way, while there is an exchange."""
+    keep_limit: float
+    """Seconds that an idle connection is kept, if the endpoint does not say less."""
+
+    def release(self, connection: ClientConnection) -> None:
+        """It can serve again."""
+        ...
+
+    def lost(self, connection: ClientConnection) -> None: ...

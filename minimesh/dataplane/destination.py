@@ -1,0 +1,39 @@
+"""Where an exchange can send: what it needs of a service and of its endpoints, whoever implements them."""
+
+from typing import Protocol
+
+from minimesh.dataplane.streams import ClientEvents, ClientStream
+from minimesh.model import snapshot
+
+
+class Dial:
+    """A connection that is being made for an exchange. An exchange that is over lets go of it."""
+
+    __slots__ = ("exchange",)
+
+    def __init__(self, exchange: ClientEvents) -> None:
+        self.exchange: ClientEvents | None = exchange
+
+
+class Pool(Protocol):
+    """One endpoint of a service and the streams to it."""
+
+    name: str
+
+    def take(self, exchange: ClientEvents, method: bytes) -> ClientStream | None:
+        """A stream that is there already, if there is one."""
+        ...
+
+    def dial(self, exchange: ClientEvents) -> Dial:
+        """A new one, which will come as `client_ready` or `client_failed`, never during this call."""
+        ...
+
+
+class Destination(Protocol):
+    """A service as something to send to."""
+
+    spec: snapshot.Upstream
+
+    def pick(self, avoid: Pool | None = None) -> Pool | None:
+        """The next endpoint, another than `avoid` where there is one; None when none is ready."""
+        ...
