@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from minimesh.dataplane.http1.client import Home, Http1Client
-from minimesh.dataplane.http1.server import Entrance, Http1Server
+from minimesh.dataplane.connections import ClientConnection, Entrance, Home, ServerConnection
+from minimesh.dataplane.http1.client import Http1Client
+from minimesh.dataplane.http1.server import Http1Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,8 +13,8 @@ class Codec:
     """How to make the protocol of an accepted and of a dialled connection."""
 
     name: str
-    server: Callable[[Entrance], Http1Server]
-    client: Callable[[Home], Http1Client]
+    server: Callable[[Entrance], ServerConnection]
+    client: Callable[[Home], ClientConnection]
 
 
 FAST = Codec("fast", Http1Server, Http1Client)

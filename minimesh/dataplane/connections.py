@@ -4,7 +4,7 @@ import asyncio
 from typing import Protocol
 
 from minimesh.dataplane.heads import RequestHead
-from minimesh.dataplane.streams import ClientEvents, ServerEvents, ServerStream
+from minimesh.dataplane.streams import ClientEvents, ClientStream, ServerEvents, ServerStream
 from minimesh.dataplane.wheel import Wheel
 from minimesh.model.project import Limits
 from minimesh.model.reason import Reason
@@ -53,13 +53,13 @@ class Entrance(Protocol):
     def closed(self, connection: ServerConnection) -> None: ...
 
 
-class ClientConnection(asyncio.Protocol):
+class ClientConnection(ClientStream, asyncio.Protocol):
     """A dialled connection: a ClientStream for one exchange at a time, kept for the next when an answer is whole.
 
     `served` counts the exchanges that are over: a connection that has served may be stale.
     """
 
-    __slots__ = ("served", "transport")
+    __slots__ = ()
 
     served: int
     transport: asyncio.Transport

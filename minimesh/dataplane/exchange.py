@@ -15,12 +15,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 from minimesh.dataplane.answers import answer
+from minimesh.dataplane.destination import Dial, Pool
 from minimesh.dataplane.heads import Fields, RequestHead, ResponseHead
 from minimesh.dataplane.ids import RandomBits, span_id, trace_id, traceparent
 from minimesh.dataplane.plan import Plan
 from minimesh.dataplane.streams import ClientStream, Fate, ServerStream
 from minimesh.dataplane.upload import Upload
-from minimesh.dataplane.upstream import Dial, EndpointPool
 from minimesh.model.reason import NO_ENDPOINT, TIMEOUT, Cut, Reason
 from minimesh.policy.resend import Loss, may_resend
 from minimesh.telemetry.counters import RouteCounters
@@ -84,7 +84,7 @@ class Exchange:
         self._head = head
         self._client: ClientStream | None = None
         self._dial: Dial | None = None
-        self._pool: EndpointPool | None = None
+        self._pool: Pool | None = None
         self._upload: Upload | None = None
         self._started = origin.monotonic()
         self._first_byte = 0.0

@@ -7,9 +7,9 @@ import socket
 from collections.abc import Callable
 
 from minimesh.dataplane.codec import Codec
+from minimesh.dataplane.connections import ServerConnection
 from minimesh.dataplane.exchange import Exchange
 from minimesh.dataplane.heads import RequestHead
-from minimesh.dataplane.http1.server import Http1Server
 from minimesh.dataplane.ids import RandomBits
 from minimesh.dataplane.plan import BoundRoute, Plan
 from minimesh.dataplane.router import Router
@@ -61,7 +61,7 @@ class Listener:
         self._loop = loop
         self._socket = bound
         self._adopting: set[asyncio.Task[object]] = set()
-        self._connections: set[Http1Server] = set()
+        self._connections: set[ServerConnection] = set()
         self._hosts: frozenset[bytes] = frozenset()
         self._rest: asyncio.TimerHandle | None = None
 
@@ -143,10 +143,10 @@ class Listener:
             self.paused = False
             self._loop.add_reader(self._socket, self._accept)
 
-    def opened(self, connection: Http1Server) -> None:
+    def opened(self, connection: ServerConnection) -> None:
         self._connections.add(connection)
 
-    def closed(self, connection: Http1Server) -> None:
+    def closed(self, connection: ServerConnection) -> None:
         self._connections.discard(connection)
         if self.paused and self._rest is None:
             self._resume()

@@ -1,7 +1,7 @@
 """What a listener decides about a head before anything is sent: which route, and what goes on to the endpoint."""
 
+from minimesh.dataplane.destination import Destination
 from minimesh.dataplane.heads import Fields, OutgoingHead, RequestHead
-from minimesh.dataplane.upstream import Upstream
 from minimesh.model.identity import Identity
 from minimesh.model.reason import Reason
 from minimesh.model.route import Route
@@ -13,7 +13,7 @@ class BoundRoute:
 
     __slots__ = ("counters", "destination", "forwarded", "name", "strip", "timeout", "upstream")
 
-    def __init__(self, route: Route, upstream: Upstream, counters: RouteCounters, source: Identity) -> None:
+    def __init__(self, route: Route, upstream: Destination, counters: RouteCounters, source: Identity) -> None:
         self.name = counters.key.route
         self.upstream = upstream
         self.counters = counters

@@ -86,6 +86,8 @@ class ServerStream(Protocol):
 class ClientStream(Protocol):
     """Towards an endpoint."""
 
+    __slots__ = ()
+
     def send_head(self, request: OutgoingHead, request_id: bytes, traceparent: bytes, data: bytes, end: bool) -> None:
         """The request with the first of its body, and the two fields that differ from one exchange to the next."""
         ...

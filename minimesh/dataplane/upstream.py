@@ -7,7 +7,8 @@ import select
 from collections.abc import Coroutine
 
 from minimesh.dataplane.codec import Codec
-from minimesh.dataplane.http1.client import Http1Client
+from minimesh.dataplane.connections import ClientConnection
+from minimesh.dataplane.destination import Dial, Pool
 from minimesh.dataplane.streams import ClientEvents, ClientStream
 from minimesh.dataplane.wheel import Wheel
 from minimesh.model import snapshot
@@ -18,15 +19,6 @@ from minimesh.policy.resend import IDEMPOTENT
 KEPT_SECONDS = 60.0
 KEPT_CONNECTIONS = 256
 _GONE = select.POLLIN | select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
-
-
-class Dial:
-    """A connection that is being made for an exchange. An exchange that is over lets go of it."""
-
-    __slots__ = ("exchange",)
-
-    def __init__(self, exchange: ClientEvents) -> None:
-        self.exchange: ClientEvents | None = exchange
 
 
 class EndpointPool:
@@ -40,8 +32,8 @@ class EndpointPool:
         self.keep_limit = KEPT_SECONDS
         self._dialling = 0
         self._upstream = upstream
-        self._idle: list[Http1Client] = []
-        self._open: set[Http1Client] = set()
+        self._idle: list[ClientConnection] = []
+        self._open: set[ClientConnection] = set()
         self._first_address = 0
         self._retired = False
 
@@ -73,7 +65,7 @@ class EndpointPool:
         self._upstream.spawn(self._dial(dial))
         return dial
 
-    def _was_closed(self, connection: Http1Client) -> bool:
+    def _was_closed(self, connection: ClientConnection) -> bool:
         """Whether the endpoint's close has arrived but not been seen yet. Costs a system call, so only requests that
         must not be sent twice ask."""
         if connection.transport.is_closing():
@@ -83,13 +75,13 @@ class EndpointPool:
         poll.register(descriptor, _GONE)
         return bool(poll.poll(0))
 
-    def release(self, connection: Http1Client) -> None:
+    def release(self, connection: ClientConnection) -> None:
         if self._retired or len(self._idle) >= KEPT_CONNECTIONS:
             connection.transport.close()
         else:
             self._idle.append(connection)
 
-    def lost(self, connection: Http1Client) -> None:
+    def lost(self, connection: ClientConnection) -> None:
         self._open.discard(connection)
         with contextlib.suppress(ValueError):
             self._idle.remove(connection)
@@ -132,7 +124,7 @@ class EndpointPool:
         if exchange is not None:
             exchange.client_failed(failure, detail)
 
-    async def _connect(self) -> Http1Client:
+    async def _connect(self) -> ClientConnection:
         """Try each address, the one that answered last time first. Raises the last OSError."""
         loop, codec = self._upstream.loop, self._upstream.codec
         addresses = self.spec.addresses
@@ -178,7 +170,7 @@ class Upstream:
         for pool in kept.values():
             pool.retire()
 
-    def pick(self, avoid: EndpointPool | None = None) -> EndpointPool | None:
+    def pick(self, avoid: Pool | None = None) -> EndpointPool | None:
         return self._balance.pick(self.pools, avoid)
 
     def spawn(self, work: Coroutine[object, object, None]) -> None:

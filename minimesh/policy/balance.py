@@ -14,7 +14,7 @@ class RoundRobin:
     def __init__(self) -> None:
         self._next = 0
 
-    def pick(self, endpoints: Sequence[T], avoid: T | None = None) -> T | None:
+    def pick(self, endpoints: Sequence[T], avoid: object = None) -> T | None:
         count = len(endpoints)
         if not count:
             return None

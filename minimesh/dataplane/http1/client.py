@@ -2,18 +2,18 @@
 
 import asyncio
 from math import inf
-from typing import Protocol, cast
+from typing import cast
 
+from minimesh.dataplane.connections import WATERMARK, ClientConnection, Home
 from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.heads import NO_FIELDS, UNKNOWN, Fields, OutgoingHead
 from minimesh.dataplane.http1.body import Body, ChunkedBody, FixedBody, UntilClose
 from minimesh.dataplane.http1.encode import request_prefix
 from minimesh.dataplane.http1.response import Response, read_response
 from minimesh.dataplane.streams import ClientEvents, Fate
-from minimesh.dataplane.wheel import Timed, Wheel
+from minimesh.dataplane.wheel import Timed
 from minimesh.model.reason import TIMEOUT, UPSTREAM_PROTOCOL, UPSTREAM_RESET, Reason
 
-WATERMARK = 64 * 1024
 LARGEST_HEAD = 64 * 1024
 MOST_FIELDS = 256
 MOST_INFORMATIONAL = 20
@@ -21,23 +21,7 @@ _SMALL = 16 * 1024
 _KEEP_ALIVE_MARGIN = 1.0
 
 
-class Home(Protocol):
-    """The pool that a connection belongs to."""
-
-    wheel: Wheel
-    idle_limit: float
-    """Seconds without a byte either way, while there is an exchange."""
-    keep_limit: float
-    """Seconds that an idle connection is kept, if the endpoint does not say less."""
-
-    def release(self, connection: "Http1Client") -> None:
-        """It can serve again."""
-        ...
-
-    def lost(self, connection: "Http1Client") -> None: ...
-
-
-class Http1Client(asyncio.Protocol, Timed):
+class Http1Client(ClientConnection, Timed):
     """One exchange at a time. `served` counts those that are over: a connection that has served may be stale."""
 
     __slots__ = (

@@ -4,50 +4,22 @@ import asyncio
 import socket
 import struct
 from math import inf
-from typing import Protocol, cast
+from typing import cast
 
+from minimesh.dataplane.connections import WATERMARK, Entrance, ServerConnection, Starts
 from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.heads import NO_FIELDS, UNKNOWN, Fields, RequestHead, ResponseHead
 from minimesh.dataplane.http1.body import Body, ChunkedBody, FixedBody
 from minimesh.dataplane.http1.encode import response_head
 from minimesh.dataplane.http1.request import Block, Request, read_block, read_request
-from minimesh.dataplane.streams import ServerEvents, ServerStream
-from minimesh.dataplane.wheel import Timed, Wheel
-from minimesh.model.project import Limits
+from minimesh.dataplane.wheel import Timed
 from minimesh.model.reason import BAD_REQUEST, CLIENT_TIMEOUT, HEAD_TOO_LARGE, TARGET_TOO_LONG, Cut, Reason
 
-WATERMARK = 64 * 1024
 _LINGER = 2.0
 _RESET = struct.pack("ii", 1, 0)
 
 
-class Starts(ServerEvents, Protocol):
-    """An exchange, seen from the side that makes it begin."""
-
-    def start(self, data: bytes, end: bool) -> None:
-        """`data` is the first of the request's body; `end`: it is all of it."""
-        ...
-
-
-class Entrance(Protocol):
-    """What a connection needs of the listener that accepted it."""
-
-    limits: Limits
-    wheel: Wheel
-    draining: bool
-
-    def exchange(self, server: ServerStream, head: RequestHead) -> Starts: ...
-
-    def refuse(self, server: ServerStream, reason: Reason, detail: str) -> None:
-        """Answer what never became a request."""
-        ...
-
-    def opened(self, connection: "Http1Server") -> None: ...
-
-    def closed(self, connection: "Http1Server") -> None: ...
-
-
-class Http1Server(asyncio.Protocol, Timed):
+class Http1Server(ServerConnection, Timed):
     """At most one exchange is under way; what a pipelining caller sends meanwhile waits, unparsed and bounded."""
 
     __slots__ = (
