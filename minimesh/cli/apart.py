@@ -1,0 +1,134 @@
+"""`minimesh up -d`: the mesh in a process of its own; and `minimesh up` where there is one already."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from minimesh.cli.context import Context
+from minimesh.cli.errors import CommandError, Exit
+from minimesh.cli.ps import BAD, why
+from minimesh.cli.text import elapsed
+from minimesh.control.client import Client, NotRunningError, segment
+from minimesh.control.paths import StateFolder
+from minimesh.model.clock import SystemClock
+
+if TYPE_CHECKING:
+    from minimesh.control.views import MeshView, ServiceView
+
+POLL = 0.05
+LAST_LINES = 5
+GOOD = frozenset({"ready", "running", "completed"})
+
+
+def running(root: Path) -> MeshView | None:
+    """The mesh that runs in a folder, if one does."""
+    try:
+        return cast("MeshView", Client(root).get("/v1/mesh"))
+    except NotRunningError:
+        return None
+
+
+def start_apart(context: Context, file: Path, names: tuple[str, ...], patience: float) -> int:
+    """Starts a mesh that outlives this command, or the services in the one that runs; returns when all are ready.
+
+    Raises CommandError: exit code 1 where something failed, 4 where `patience` seconds were not enough.
+    """
+    clock = SystemClock()
+    began = clock.monotonic()
+    client = Client(file.parent)
+    process = None
+    if running(file.parent) is None:
+        process = _spawn(file, names)
+    else:
+        context.note("already up")
+        for name in names:
+            client.post(f"/v1/services/{segment(name)}/start")
+    mesh = None
+    while mesh is None or mesh["state"] == "starting":
+        if process is not None and process.poll() is not None:
+            raise _could_not_start(file.parent)
+        if clock.monotonic() - began > patience:
+            raise _timed_out(client, patience)
+        time.sleep(POLL)
+        mesh = running(file.parent)
+    _all_ready(client)
+    gateway = mesh["gateway"]
+    if context.json:
+        context.object(mesh)
+    url = gateway["url"] if gateway else "no gateway"
+    context.note(f"ready in {elapsed(clock.monotonic() - began)}   {url}   stop: minimesh down")
+    return Exit.OK
+
+
+def attach(context: Context, file: Path, names: tuple[str, ...]) -> int:
+    """`up` in a folder where a mesh runs: starts what is named there, and follows the output."""
+    from minimesh.cli.logs import logs  # noqa: PLC0415 - hardly ever
+
+    client = Client(file.parent)
+    for name in names:
+        client.post(f"/v1/services/{segment(name)}/start")
+    context.note("already up: this follows its output, and Ctrl-C leaves it running (minimesh down stops it)")
+    return logs(context._replace(file=str(file)), svc=names, follow=True, tail=0, timestamps=False, since=None)
+
+
+def _spawn(file: Path, names: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "minimesh.control.daemon", "--root", str(file.parent), "--file", str(file)]
+    for name in names:
+        command += ["--only", name]
+    nothing = subprocess.DEVNULL
+    return subprocess.Popen(
+        [*command, "--detached"], start_new_session=True, stdin=nothing, stdout=nothing, stderr=nothing
+    )
+
+
+def _could_not_start(root: Path) -> CommandError:
+    """The mesh's own words, out of its log."""
+    try:
+        lines = StateFolder(root).mesh_log.read_text(errors="replace").splitlines()
+    except OSError:
+        lines = []
+    first = next((index for index, line in enumerate(lines) if line.startswith("error[")), None)
+    if first is None:
+        return CommandError("MM405", "the mesh ended before it was ready", evidence=lines[-LAST_LINES:])
+    code, _, message = lines[first].removeprefix("error[").partition("]: ")
+    below = [line.strip() for line in lines[first + 1 :]]
+    evidence = [line for line in below if not line.startswith("help: ")]
+    help_ = next((line.removeprefix("help: ") for line in below if line.startswith("help: ")), "")
+    return CommandError(code, message, evidence=evidence, help=help_)
+
+
+def _timed_out(client: Client, patience: float) -> CommandError:
+    try:
+        services = cast("list[ServiceView]", client.get("/v1/services"))
+    except NotRunningError:
+        services = []
+    late = [service for service in services if service["state"] not in {*GOOD, "pending"}]
+    return CommandError(
+        "MM404",
+        f"not ready after {elapsed(patience)}; it goes on",
+        exit_code=Exit.TIMED_OUT,
+        evidence=[f"{service['name']}  {service['state']}: {why(service)}" for service in late],
+        help=f"minimesh logs {late[0]['name']}" if late else "minimesh ps",
+    )
+
+
+def _all_ready(client: Client) -> None:
+    services = cast("list[ServiceView]", client.get("/v1/services"))
+    failed = [service for service in services if service["state"] in BAD]
+    if not failed:
+        return
+    first = failed[0]
+    lines = client.stream("/v1/logs", {"service": [first["name"]], "tail": LAST_LINES})
+    raise CommandError(
+        "MM405",
+        f"{', '.join(service['name'] for service in failed)} did not become ready; the rest runs",
+        evidence=[
+            *(f"{service['name']}  {service['state']}: {why(service)}" for service in failed),
+            *(f"{first['name']} | {line['line']}" for line in lines if "line" in line),
+        ],
+        help=f"minimesh logs {first['name']}",
+    )

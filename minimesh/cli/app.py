@@ -1,0 +1,168 @@
+"""From a command line to an exit code: finds the verb, loads its group, tells mistakes well."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from itertools import pairwise
+from typing import Any
+
+from minimesh.cli.context import Context, environment
+from minimesh.cli.errors import Exit, show, usage
+from minimesh.cli.options import Command, Option, parse, write_help
+from minimesh.cli.terminal import quiet_on_broken_pipe, terminal
+from minimesh.cli.text import nearest
+from minimesh.cli.values import choice
+from minimesh.cli.verbs import VERBS, overview
+
+COMMON = (
+    Option(("-f", "--file"), "the minimesh.toml to use (MINIMESH_FILE)", "FILE"),
+    Option(("-p", "--project"), "the project's folder, as if started there (MINIMESH_PROJECT)", "DIR"),
+    Option(
+        ("-o", "--output"),
+        "table, wide (more columns), json or name",
+        "FORMAT",
+        choice("table", "wide", "json", "name"),
+    ),
+    Option(("--json",), "the same as -o json: lists are one array, streams a line each"),
+    Option(("-q", "--quiet"), "no notes on stderr"),
+    Option(("--verbose",), "say on stderr what is asked of the mesh"),
+    Option(("--no-color",), "no colours (NO_COLOR)"),
+    Option(("--no-input",), "never ask and never read stdin"),
+    Option(("-h", "--help"), "this text"),
+)
+_TAKES_VALUE = frozenset(flag for option in COMMON if option.metavar for flag in option.flags)
+
+
+def run(words: Sequence[str]) -> int:
+    """Runs a command line (without the program's name). Nothing but SystemExit of a child comes out as an exception."""
+    as_json = _wants_json(words)
+    err = terminal(sys.stderr, "--no-color" in words)
+    try:
+        code = _dispatch(words)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        quiet_on_broken_pipe()
+        return Exit.OK
+    except Exception as error:  # the one rescue: what it does not know is a bug, and is called one
+        if environment("MINIMESH_DEBUG"):
+            raise
+        from minimesh.cli.rescue import rescue  # noqa: PLC0415
+
+        told, code = rescue(error)
+        show(told, err, as_json)
+    return code
+
+
+def _wants_json(words: Sequence[str]) -> bool:
+    """Before anything is parsed, because what cannot be parsed is told as JSON too."""
+    own = [*words[: words.index("--")]] if "--" in words else [*words]
+    return bool({"--json", "-ojson", "--output=json"} & {*own}) or any(
+        flag in ("-o", "--output") and value == "json" for flag, value in pairwise(own)
+    )
+
+
+def _dispatch(words: Sequence[str]) -> int:
+    before, verb, after = split(words)
+    common = parse("minimesh", COMMON, (), before)
+    if verb is None or verb == "help":
+        return _help(after)
+    if verb not in VERBS:
+        guess = nearest(verb, list(VERBS))
+        raise usage(
+            f"there is no command {verb!r}" + (f"; did you mean {guess}?" if guess else ""),
+            f"minimesh {guess} --help" if guess else "minimesh --help",
+        )
+    command: Command = import_module(f"minimesh.cli.{VERBS[verb].module}").COMMANDS[verb]
+    if "help" in common:
+        return _help([verb])
+    after, program = _program(verb, command, after)
+    if "-h" in after or "--help" in after:
+        return _help([verb])
+    parameters = parse(verb, (*command.options, *_common_after(command)), command.arguments, after)
+    common |= {name: parameters.pop(name) for name in [*parameters] if name in _COMMON_NAMES}
+    for option in command.options:
+        parameters.setdefault(option.parameter, () if option.repeat else option.default if option.metavar else False)
+    if command.takes_command:
+        parameters["program"] = program
+    context = _context(common)
+    if context.output not in command.outputs:
+        raise usage(f"{verb} has no output {context.output}, only {', '.join(command.outputs)}")
+    return int(command.run(context, **parameters))
+
+
+_COMMON_NAMES = frozenset(option.parameter for option in COMMON)
+
+
+def split(words: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
+    """What stands before the verb, the verb, what follows it."""
+    index = 0
+    while index < len(words) and words[index].startswith("-"):
+        if words[index] in ("--version", "-V"):
+            return [*words[:index]], "version", [*words[index + 1 :]]
+        index += 2 if words[index] in _TAKES_VALUE else 1
+    if index >= len(words):
+        return [*words], None, []
+    return [*words[:index]], words[index], [*words[index + 1 :]]
+
+
+def _program(verb: str, command: Command, words: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Splits at `--`: the command's own words, and the program to run."""
+    if "--" not in words:
+        if command.takes_command and not {"-h", "--help"} & set(words):
+            sample = next(iter(command.examples))[0]
+            raise usage(f"{verb} needs a program to run, after --", sample)
+        return [*words], ()
+    index = words.index("--")
+    program = tuple(words[index + 1 :])
+    if not command.takes_command:
+        return [*words[:index], *program], ()
+    if not program:
+        raise usage(f"{verb} needs a program to run, after --", next(iter(command.examples))[0])
+    return [*words[:index]], program
+
+
+def _common_after(command: Command) -> list[Option]:
+    """The common options less the short names that the command has for something else (`logs -f`)."""
+    taken = {flag for option in command.options for flag in option.flags}
+    return [
+        option._replace(
+            flags=tuple(flag for flag in option.flags if flag not in taken),
+            help=_outputs(command) if option.parameter == "output" else option.help,
+            name=option.parameter,
+        )
+        for option in COMMON
+        if option.flags[-1] not in taken
+    ]
+
+
+def _outputs(command: Command) -> str:
+    told = ["wide (more columns)" if output == "wide" else output for output in command.outputs]
+    return " or ".join(filter(None, (", ".join(told[:-1]), told[-1])))
+
+
+def _help(words: Sequence[str]) -> int:
+    verb = next((word for word in words if not word.startswith("-")), None)
+    if verb is None:
+        sys.stdout.write(overview([(option.flags, option.metavar, option.help) for option in COMMON]))
+        return Exit.OK
+    if verb not in VERBS:
+        return _dispatch([verb])
+    command: Command = import_module(f"minimesh.cli.{VERBS[verb].module}").COMMANDS[verb]
+    sys.stdout.write(write_help(verb, command, _common_after(command)) + "\n")
+    return Exit.OK
+
+
+def _context(common: dict[str, Any]) -> Context:
+    no_colour = "no_color" in common
+    return Context(
+        out=terminal(sys.stdout, no_colour),
+        err=terminal(sys.stderr, no_colour),
+        file=common.get("file") or environment("MINIMESH_FILE"),
+        project=common.get("project") or environment("MINIMESH_PROJECT"),
+        output="json" if "json" in common else common.get("output", "table"),
+        quiet="quiet" in common,
+        verbose="verbose" in common,
+        no_input="no_input" in common,
+    )

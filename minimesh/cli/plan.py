@@ -1,0 +1,83 @@
+"""What `minimesh up` would start, told without starting it; and a project narrowed to some of its services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from minimesh.cli.table import Column
+from minimesh.cli.text import NONE
+
+if TYPE_CHECKING:
+    from minimesh.model.project import Project
+    from minimesh.model.service import Service, Task
+
+COLUMNS = (Column("NAME"), Column("KIND"), Column("AFTER", shrink=12), Column("PORT"), Column("RUNS", shrink=16))
+
+
+def needed(project: Project, names: tuple[str, ...]) -> list[str]:
+    """The names, and all that they depend on, each after what it depends on; no names: everything."""
+    members: dict[str, Service | Task] = {**project.tasks, **project.services}
+    ordered: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        if name in members and name not in ordered:
+            for dependency in members[name].depends_on:
+                visit(dependency.name)
+            ordered[name] = None
+
+    for name in names or members:
+        visit(name)
+    return list(ordered)
+
+
+class Planned(NamedTuple):
+    """What would run. `port`: as written, None where the mesh chooses or there is none (`listens` False)."""
+
+    name: str
+    kind: str
+    after: tuple[str, ...]
+    listens: bool
+    port: int | None
+    replicas: int
+    runs: str
+
+    def row(self) -> tuple[str, ...]:
+        """The cells, in the order of COLUMNS."""
+        port = (str(self.port) if self.port else "chosen") if self.listens else NONE
+        times = f" x{self.replicas}" if self.replicas > 1 else ""
+        return (self.name, self.kind, ",".join(self.after) or NONE, port, self.runs + times)
+
+
+def planned(project: Project, names: Iterable[str]) -> list[Planned]:
+    return [_task(project.tasks[name]) if name in project.tasks else _service(project.services[name]) for name in names]
+
+
+def _task(task: Task) -> Planned:
+    return Planned(task.name, "task", _after(task), False, None, 1, str(task.process.command))
+
+
+def _service(service: Service) -> Planned:
+    if service.process is None:
+        addresses = ", ".join(map(str, service.addresses))
+        return Planned(service.name, "address", _after(service), False, None, 1, addresses)
+    runs = str(service.process.command)
+    return Planned(service.name, "service", _after(service), service.has_port, service.port, service.replicas, runs)
+
+
+def _after(member: Service | Task) -> tuple[str, ...]:
+    return tuple(dependency.name for dependency in member.depends_on)
+
+
+def without_order(project: Project, names: tuple[str, ...]) -> Project:
+    """The project where the named ones wait for nobody; they may still call whom they could."""
+    services = {
+        name: replace(service, depends_on=(), calls=service.callees) if name in names else service
+        for name, service in project.services.items()
+    }
+    tasks = {
+        name: replace(task, depends_on=(), calls=task.callees) if name in names else task
+        for name, task in project.tasks.items()
+    }
+    return replace(project, services=services, tasks=tasks)

@@ -1,0 +1,62 @@
+"""The minimesh.toml that a command is about, loaded."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minimesh.cli.context import Context
+from minimesh.cli.errors import CommandError, Exit
+from minimesh.cli.text import nearest, plural
+
+if TYPE_CHECKING:
+    from minimesh.model.project import Project
+    from minimesh.spec import Loaded
+
+
+def load(context: Context) -> Loaded:
+    """The project and the warnings about it. Raises SpecError, or CommandError where there is no file."""
+    from minimesh.spec import load  # noqa: PLC0415 - for the commands that read the file
+
+    return load(file_of(context), os.environ)
+
+
+def file_of(context: Context) -> Path:
+    """The file of -f, or the nearest upwards; absolute. Raises CommandError where there is none."""
+    from minimesh.spec.find import find_file  # noqa: PLC0415 - for the commands that read the file
+
+    if context.file is not None:
+        file = (context.folder() / context.file).resolve()
+        if not file.is_file():
+            raise CommandError("MM412", f"there is no file {context.file}", exit_code=Exit.USAGE)
+        return file
+    found = find_file(context.folder())
+    if found is None:
+        raise CommandError("MM412", "no minimesh.toml here or above", exit_code=Exit.USAGE, help="minimesh init")
+    return found
+
+
+def summary(project: Project) -> str:
+    """`4 services, 1 task, 1 gateway with 3 routes`"""
+    parts = [plural(len(project.services), "service")]
+    if project.tasks:
+        parts.append(plural(len(project.tasks), "task"))
+    if project.gateway is not None:
+        parts.append(f"1 gateway with {plural(len(project.gateway.routes), 'route')}")
+    return ", ".join(parts)
+
+
+def check_names(project: Project, names: tuple[str, ...]) -> None:
+    """Raises CommandError for a name that is no service or task of the project."""
+
+    known = [*project.services, *project.tasks]
+    for name in names:
+        if name not in known:
+            guess = nearest(name, known)
+            raise CommandError(
+                "MM403",
+                f"there is no service {name!r}" + (f"; did you mean {guess}?" if guess else ""),
+                exit_code=Exit.USAGE,
+                evidence=[f"services and tasks: {', '.join(known)}"] if known else [],
+            )

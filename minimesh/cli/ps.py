@@ -1,0 +1,102 @@
+"""`minimesh ps`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from minimesh.cli.context import Context
+from minimesh.cli.errors import Exit
+from minimesh.cli.options import Command, Option
+from minimesh.cli.table import Column
+from minimesh.cli.text import NONE, age, count
+
+if TYPE_CHECKING:
+    from minimesh.control.views import ServiceView
+
+COLUMNS = (
+    Column("NAME"),
+    Column("STATE"),
+    Column("READY"),
+    Column("RESTARTS", drop=2),
+    Column("UP"),
+    Column("PID", drop=3),
+    Column("LISTEN", drop=1),
+    Column("MESHED", drop=4),
+    Column("KIND", wide=True),
+    Column("PIDS", wide=True),
+    Column("REASON", shrink=20),
+)
+UNASKED = frozenset({"completed", "pending"})
+"""States that `ps` shows with -a only: tasks that are done, and what nobody asked for."""
+GOOD = frozenset({"running", "ready", "completed"})
+BAD = frozenset({"crash-loop", "failed", "exited", "backoff"})
+
+
+def ps(context: Context, *, all: bool, status: tuple[str, ...]) -> int:  # noqa: A002 - the option's name
+    """The services of the running mesh; `status` wins over `all`."""
+    services: list[ServiceView] = context.get("/v1/services")
+    if status:
+        services = [service for service in services if service["state"] in status]
+    elif not all:
+        services = [service for service in services if service["state"] not in UNASKED]
+    names = [service["name"] for service in services]
+    if context.json:
+        context.array(services)
+    elif context.quiet or context.output == "name":
+        context.names(names)
+    else:
+        states = dict(zip(names, (service["state"] for service in services), strict=True))
+        context.table(COLUMNS, [row(service) for service in services], lambda line: _paint(context, line, states))
+    return Exit.OK
+
+
+def row(service: ServiceView) -> tuple[str, ...]:
+    """The cells of one service, in the order of COLUMNS."""
+    pids = [str(instance["pid"]) for instance in service["instances"] if instance["pid"] is not None]
+    return (
+        service["name"],
+        service["state"],
+        f"{service['ready']}/{service['replicas']}",
+        str(service["restarts"]),
+        age(service["up_ms"]),
+        count(service["pid"]),
+        service["listen"] or NONE,
+        service["meshed"] or NONE,
+        service["kind"],
+        ",".join(pids) or NONE,
+        why(service),
+    )
+
+
+def why(service: ServiceView) -> str:
+    """The reason, and what the program last said on stderr where it went badly and the reason does not quote it."""
+    reason = service["reason"] or ""
+    if service["state"] in BAD:
+        last = next((instance["last_stderr"] for instance in service["instances"] if instance["last_stderr"]), None)
+        if last and last.strip() not in reason:
+            reason = f"{reason}: {last.strip()}" if reason else last.strip()
+    return reason or NONE
+
+
+def _paint(context: Context, line: str, states: dict[str, str]) -> str:
+    state = states[line.split(maxsplit=1)[0]]
+    if state in GOOD:
+        return line
+    return context.out.paint(line, "red" if state in BAD else "yellow")
+
+
+COMMANDS = {
+    "ps": Command(
+        ps,
+        "What runs, and why not: a line for the gateway and for each service.\n"
+        "With -q only the names. Exit code 3 where no mesh runs.",
+        (
+            ("minimesh ps", "everything that was asked for"),
+            ("minimesh ps --status crash-loop -o json", "what keeps crashing, for a script"),
+        ),
+        options=(
+            Option(("-a", "--all"), "also tasks that are done and services that nobody asked for"),
+            Option(("--status",), "only services in this state; may be repeated", "STATE", repeat=True),
+        ),
+    )
+}

@@ -1,0 +1,65 @@
+"""The one place where what went wrong below becomes what a person is told."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from minimesh.cli.errors import CommandError, Exit, Told
+
+if TYPE_CHECKING:
+    from minimesh.spec import Problem
+
+
+def rescue(error: Exception) -> tuple[list[Told], Exit]:
+    """What to show for any exception that a command let through, and its exit code."""
+    if not isinstance(error, CommandError):
+        if "minimesh.spec" in sys.modules:  # most errors are about no file
+            told = _of_the_file(error)
+            if told:
+                return told, Exit.USAGE
+        error = explain(error)
+    return [error.told()], error.exit_code
+
+
+def _of_the_file(error: Exception) -> list[Told]:
+    from minimesh.spec import SpecError  # noqa: PLC0415
+
+    return tell(error.problems) if isinstance(error, SpecError) else []
+
+
+def tell(problems: Iterable[Problem]) -> list[Told]:
+    """The mistakes of a minimesh.toml, each rendered with its line."""
+    from minimesh.spec import as_json, render  # noqa: PLC0415
+
+    return [Told(render(problem), as_json(problem)) for problem in problems]
+
+
+def explain(error: Exception) -> CommandError:
+    """The error to show for what came out of the client, the operating system or a bug."""
+    told = _of_the_mesh(error)
+    if told is not None:
+        return told
+    if isinstance(error, OSError):
+        name = f" {error.filename}" if error.filename else ""
+        return CommandError("MM411", f"cannot use{name}: {error.strerror or error}")
+    return CommandError(
+        "MM500",
+        f"minimesh made a mistake: {type(error).__name__}: {error}",
+        help="run it again with MINIMESH_DEBUG=1 and report what it prints",
+    )
+
+
+def _of_the_mesh(error: Exception) -> CommandError | None:
+    from minimesh.control.client import NotRunningError, RefusedError  # noqa: PLC0415
+
+    match error:
+        case NotRunningError():
+            return CommandError("MM401", str(error), exit_code=Exit.NOT_RUNNING, help="minimesh up")
+        case RefusedError(status=404):
+            return CommandError("MM403", error.message, exit_code=Exit.USAGE, help=error.help or "minimesh ps")
+        case RefusedError():
+            return CommandError("MM409", error.message, help=error.help or "")
+        case _:
+            return None

@@ -1,0 +1,117 @@
+"""`minimesh tap`: each request as it finishes."""
+
+from __future__ import annotations
+
+from threading import Timer
+from typing import TYPE_CHECKING, cast
+
+from minimesh.cli.context import Context
+from minimesh.cli.errors import Exit
+from minimesh.cli.options import Argument, Command, Option
+from minimesh.cli.text import NONE, escape, local_time, milliseconds, plural
+from minimesh.cli.values import number
+from minimesh.cli.values import status as status_value
+
+if TYPE_CHECKING:
+    from minimesh.control.views import MeshView, TapView
+
+PATIENCE = 2.0
+"""Seconds without a request until the command says what it waits for."""
+
+
+def tap(
+    context: Context,
+    *,
+    svc: str | None,
+    source: str | None,
+    to: str | None,
+    path: str | None,
+    method: str | None,
+    status: str | None,
+    max: int | None,  # noqa: A002 - the option's name
+) -> int:
+    """Lines until `max` requests, Ctrl-C or the end of the mesh."""
+    filters = {"service": svc, "from": source, "to": to, "path": path, "method": method, "status": status}
+    mesh: MeshView = context.get("/v1/mesh")
+    hint = Timer(PATIENCE, lambda: context.note(waiting_for(filters, mesh)))
+    hint.daemon = True
+    hint.start()
+    try:
+        for item in context.stream("/v1/tap", {**filters, "max": max}):
+            hint.cancel()
+            if context.json:
+                context.object(item)
+            elif "dropped" in item:
+                context.note(f"({plural(item['dropped'], 'request')} left out: more than 1,000 a second)")
+            else:
+                context.out.line(line(context, cast("TapView", item)))
+                context.out.flush()
+    finally:
+        hint.cancel()
+    return Exit.OK
+
+
+def waiting_for(filters: dict[str, str | None], mesh: MeshView) -> str:
+    """What has not come yet, and how to make it come."""
+    words = {
+        "service": "to or from {}",
+        "from": "from {}",
+        "to": "to {}",
+        "path": "with a path that begins {}",
+        "method": "with method {}",
+        "status": "with status {}",
+    }
+    wanted = [words[name].format(value) for name, value in filters.items() if value]
+    gateway = mesh["gateway"]
+    hint = f"; try: curl {gateway['url']}/" if gateway and not wanted else ""
+    return " ".join(["no request yet, waiting for any" if not wanted else "waiting for requests", *wanted]) + hint
+
+
+def line(context: Context, request: TapView) -> str:
+    """`14:02:10.412 orders -> payments POST /charge 503 404ms try=3/3 secured=memory reason=… id=7f3a`"""
+    status = str(request["status"] or NONE)
+    colour = {"5": ("red",), "4": ("yellow",), NONE: ("red",)}.get(status[0], ())
+    words = [
+        local_time(request["time"]),
+        f"{request['source']} -> {request['destination'] or NONE}",
+        escape(request["method"]) or NONE,
+        escape(request["path"]) or NONE,
+        context.out.paint(status, *colour),
+        milliseconds(request["duration_ms"]),
+        f"try={request['tries']}/{request['max_tries']}",
+        f"secured={request['secured'] or NONE}",
+    ]
+    words += [f"{name}={escape(value)}" for name in ("reason", "cut") if (value := request[name])]
+    words.append(f"id={request['id']}")
+    if context.output == "wide":
+        words += [
+            f"route={escape(request['route']) or NONE}",
+            f"endpoint={request['endpoint'] or NONE}",
+            f"in={request['bytes_in']}B",
+            f"out={request['bytes_out']}B",
+            f"trace={request['trace_id']}",
+        ]
+    return " ".join(words)
+
+
+COMMANDS: dict[str, Command] = {
+    "tap": Command(
+        tap,
+        "Each request as it finishes: when, who to whom, method and path, status, how long, and why where\n"
+        "the mesh answered. With --json one object a line.",
+        (
+            ("minimesh tap payments", "what payments is asked and asks"),
+            ("minimesh tap --to orders --status 5xx --max 1", "wait for the next failure"),
+        ),
+        (Argument("SVC", "only requests to or from this service", optional=True),),
+        (
+            Option(("--from",), "only requests of this service", "SVC", name="source"),
+            Option(("--to",), "only requests to this service", "SVC"),
+            Option(("--path",), "only paths that begin so", "PATH"),
+            Option(("--method",), "only this method", "METHOD", str.upper),
+            Option(("--status",), "only this status, or class: 503, 5xx", "STATUS", status_value),
+            Option(("--max",), "end after so many", "N", number),
+        ),
+        outputs=("table", "wide", "json"),
+    )
+}

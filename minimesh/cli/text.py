@@ -1,0 +1,153 @@
+"""Values as people read them. `-` is no data; nothing here writes a control character."""
+
+import re
+from collections.abc import Iterable
+
+NONE = "-"
+_SGR = re.compile(r"\x1b\[[0-9;:]*m")
+
+
+def escape(text: str) -> str:
+    """The text with everything that a terminal might act on (C0, C1, bidi controls, lone surrogates) spelt out."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else _spell(character) for character in text)
+
+
+def _spell(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def service_output(line: str, colour: bool) -> str:
+    """A line of a service's own output: tabs stay, colours (SGR) stay where wanted, all else is escaped."""
+    if line.isprintable():
+        return line
+    pieces: list[str] = []
+    end = 0
+    for match in _SGR.finditer(line):
+        pieces += (_keep_tabs(line[end : match.start()]), match[0] if colour else "")
+        end = match.end()
+    pieces.append(_keep_tabs(line[end:]))
+    return "".join(pieces) + ("\x1b[0m" if colour and end else "")
+
+
+def _keep_tabs(text: str) -> str:
+    return "\t".join(map(escape, text.split("\t")))
+
+
+def width(text: str) -> int:
+    """Columns of a terminal that the text takes."""
+    if text.isascii():
+        return len(text)
+    import unicodedata  # noqa: PLC0415 - hardly ever needed
+
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+    )
+
+
+def shorten(text: str, columns: int, mark: str = "…") -> str:
+    """The text, or as much of its beginning as fits with a mark at the end."""
+    if width(text) <= columns:
+        return text
+    room = columns - width(mark)
+    kept = ""
+    for character in text:
+        room -= width(character)
+        if room < 0:
+            break
+        kept += character
+    return kept.rstrip() + mark
+
+
+def milliseconds(value: float | None) -> str:
+    """A latency: `0.4ms`, `31ms`, `2000ms`, `12.3s`."""
+    if value is None:
+        return NONE
+    if value < 0.95:
+        return f"{value:.1f}ms" if value >= 0.05 else "0ms"
+    return f"{value:.0f}ms" if value < 9_999.5 else f"{value / 1000:.1f}s"
+
+
+def elapsed(seconds: float) -> str:
+    """How long a step took: `6ms`, `0.9s`, `2m05s`."""
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.0f}ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    return f"{whole // 60}m{whole % 60:02}s"
+
+
+def age(ms: float | None) -> str:
+    """How long something has been up: `0s`, `59s`, `12m`, `3h`, `2d`."""
+    if ms is None:
+        return NONE
+    seconds = int(ms / 1000)
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def percent(share: float | None) -> str:
+    """A share from 0 to 1 with two decimals, rounded down: only what never failed is `100.00%`."""
+    if share is None:
+        return NONE
+    hundredths = int(share * 10_000 + 1e-6)
+    return f"{hundredths // 100}.{hundredths % 100:02}%"
+
+
+def rate(value: float | None) -> str:
+    """Requests a second: `27.0`, or `0.02` where one decimal would hide it."""
+    if value is None:
+        return NONE
+    return f"{value:.2f}" if 0 < value < 0.05 else f"{value:.1f}"
+
+
+def size(octets: int | None) -> str:
+    """Bytes: `91B`, `1.2KiB`, `3.0MiB`."""
+    if octets is None:
+        return NONE
+    if octets < 1024:
+        return f"{octets}B"
+    amount = float(octets)
+    for unit in ("KiB", "MiB", "GiB"):
+        amount /= 1024
+        if amount < 1023.95:
+            return f"{amount:.1f}{unit}"
+    return f"{amount / 1024:.1f}TiB"
+
+
+def count(number: int | None) -> str:
+    return NONE if number is None else str(number)
+
+
+def plural(number: int, noun: str) -> str:
+    """`1 service`, `4 services`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def local_time(stamp: str) -> str:
+    """An RFC 3339 time as a person's clock shows it, with milliseconds: `14:02:10.412`."""
+    from datetime import datetime  # noqa: PLC0415 - only lists with times pay for it
+
+    try:
+        return datetime.fromisoformat(stamp).astimezone().strftime("%H:%M:%S.%f")[:-3]
+    except ValueError:
+        return escape(stamp)
+
+
+def local_stamp(seconds: float) -> str:
+    """Seconds since 1970 as a person's clock shows them: `14:02:10.412`."""
+    from datetime import datetime  # noqa: PLC0415
+
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%H:%M:%S.%f")[:-3]
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """What was probably meant."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only mistakes pay for it
+
+    return next(iter(get_close_matches(word, list(known), 1, 0.6)), None)

@@ -1,0 +1,88 @@
+"""Converters for what options take. Each raises ValueError with a sentence for people."""
+
+import re
+from collections.abc import Callable
+
+from minimesh.cli.text import nearest
+
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|)", re.ASCII)
+_UNITS = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+LONGEST_WINDOW = 900.0
+"""Seconds. The mesh keeps a quarter of an hour of counts."""
+
+
+def choice(*words: str) -> Callable[[str], str]:
+    """A converter for one of a few words."""
+
+    def convert(text: str) -> str:
+        if text not in words:
+            guess = nearest(text, words)
+            meant = f"; did you mean {guess}?" if guess else ""
+            raise ValueError(f"{text!r} is not one of {', '.join(words)}{meant}")
+        return text
+
+    return convert
+
+
+def number(text: str) -> int:
+    """A whole number, from 0."""
+    if not (text.isascii() and text.isdecimal()) or len(text) > 9:
+        raise ValueError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def port(text: str) -> int:
+    value = number(text)
+    if not 1 <= value <= 65535:
+        raise ValueError(f"{text!r} is not a port from 1 to 65535")
+    return value
+
+
+def duration(text: str) -> float:
+    """Seconds of `250ms`, `2s`, `5m`, `24h`; a bare number is seconds, as in compose.
+
+    Not by `minimesh.spec`, which takes 0.1 s to import.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a duration such as 250ms, 10s, 5m or 2h")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def window(text: str) -> float:
+    """A duration to look back, in seconds."""
+    seconds = duration(text)
+    if not 1 <= seconds <= LONGEST_WINDOW:
+        raise ValueError(f"{text!r} is not from 1s to 15m, which is what is kept")
+    return seconds
+
+
+def moment(text: str) -> str:
+    """`10m` (ago) or an RFC 3339 time, as an RFC 3339 time in UTC."""
+    from datetime import UTC, datetime, timedelta  # noqa: PLC0415 - for --since alone
+
+    from minimesh.model.clock import SystemClock  # noqa: PLC0415
+
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = datetime.fromtimestamp(SystemClock().wall(), UTC) - timedelta(seconds=duration(text))
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def share(text: str) -> float:
+    """`99.5` or `99.5%` as a share from 0 to 1."""
+    try:
+        value = float(text.removesuffix("%"))
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 100:
+        raise ValueError(f"{text!r} is not a percentage from 0 to 100")
+    return value / 100
+
+
+def status(text: str) -> str:
+    """`503` or a class, `5xx`."""
+    if len(text) == 3 and text[0] in "12345" and (text[1:].isdecimal() or text[1:].lower() == "xx"):
+        return text.lower()
+    raise ValueError(f"{text!r} is neither a status (503) nor a class of them (5xx)")

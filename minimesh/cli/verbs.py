@@ -1,0 +1,68 @@
+"""The commands there are, and the file of each group. Reading this loads none of them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Verb(NamedTuple):
+    """`module`: below minimesh.cli; its COMMANDS holds the command."""
+
+    module: str
+    summary: str
+
+
+GROUPS: dict[str, dict[str, Verb]] = {
+    "project": {
+        "init": Verb("init", "write a minimesh.toml to start from"),
+        "validate": Verb("check", "read minimesh.toml and tell every mistake in it"),
+        "explain": Verb("check", "what an error code or a reason means"),
+    },
+    "life": {
+        "up": Verb("up", "start the services and carry their traffic"),
+        "down": Verb("life", "stop everything"),
+        "start": Verb("life", "start services that are stopped"),
+        "stop": Verb("life", "stop services, and leave the rest running"),
+        "restart": Verb("life", "stop services and start them again"),
+        "exec": Verb("process", "run a program as a service: its identity, addresses and folder"),
+        "run": Verb("runner", "gateway and records before one program, with no file at all"),
+    },
+    "look": {
+        "ps": Verb("ps", "what runs, and why not"),
+        "logs": Verb("logs", "what services wrote"),
+        "events": Verb("logs", "what happened to services"),
+        "env": Verb("env", "the variables that the mesh gives a service"),
+    },
+    "traffic": {
+        "stat": Verb("stat", "success, rate and latency of each service"),
+        "edges": Verb("stat", "who calls whom"),
+        "tap": Verb("tap", "each request as it finishes"),
+    },
+    "other": {
+        "completion": Verb("completion", "completion for bash, zsh or fish"),
+        "version": Verb("check", "which minimesh this is"),
+    },
+}
+
+VERBS: dict[str, Verb] = {name: verb for group in GROUPS.values() for name, verb in group.items()}
+
+
+def overview(common: Sequence[tuple[tuple[str, ...], str, str]]) -> str:
+    """The text of `minimesh --help`, from the flags, value name and meaning of each common option."""
+    lines = ["usage: minimesh [OPTIONS] COMMAND ...", "", "A service mesh in one process, for a project folder."]
+    for group, verbs in GROUPS.items():
+        lines += ["", f"{group}:", *(f"  {name:<12}{verb.summary}" for name, verb in verbs.items())]
+    lines += ["", "options, before or after the command:"]
+    for flags, value, meaning in common:
+        lines.append(f"  {' '.join((', '.join(flags), value)).rstrip():<22}{meaning}")
+    lines += [
+        "",
+        "exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 no mesh running here,",
+        "  4 timed out, 130 Ctrl-C",
+        "",
+        "examples:",
+        "  minimesh init && minimesh up",
+        "      from nothing to a running mesh",
+        "  minimesh stat -t 10s -w",
+        "      the last ten seconds of every service, again and again",
+    ]
+    return "\n".join(lines) + "\n"

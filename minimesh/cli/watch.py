@@ -1,0 +1,141 @@
+"""What a starting, running and stopping mesh reports, as lines for the terminal of `minimesh up`."""
+
+from typing import NamedTuple
+
+from minimesh import __version__
+from minimesh.cli.display import Display
+from minimesh.cli.prefix import Prefixes
+from minimesh.cli.project import summary
+from minimesh.cli.terminal import Terminal
+from minimesh.cli.text import elapsed, escape, local_stamp, plural, service_output
+from minimesh.control.report import (
+    ConfigOk,
+    Event,
+    LogLine,
+    Note,
+    Problem,
+    Ready,
+    ServiceEvent,
+    Stopped,
+    Stopping,
+)
+from minimesh.model.clock import Clock
+from minimesh.model.project import Project
+
+UP = frozenset({"ready", "running", "completed"})
+ON_THE_WAY = frozenset({"pending", "waiting", "starting"})
+DOWN = frozenset({"backoff", "crash-loop", "exited", "failed"})
+
+
+class Style(NamedTuple):
+    """What of a run is shown. `bare`: output of services without their names; `stamps`: with times."""
+
+    bare: bool = False
+    stamps: bool = False
+    quiet: bool = False
+
+
+class Watch:
+    """A `minimesh.control.report.Reporter`: progress on `err`, output of services on `out`.
+
+    `problem`: why the mesh could not run, for whoever tells errors. `left`: processes that could not be ended.
+    """
+
+    def __init__(self, out: Terminal, err: Terminal, clock: Clock, style: Style) -> None:
+        self.problem: Problem | None = None
+        self.left = 0
+        self._out = out
+        self._err = err
+        self._clock = clock
+        self._style = style
+        self._display = Display(out, err)
+        self._prefixes = Prefixes({})
+        self._since: dict[str, float] = {}
+        self._state: dict[str, str] = {}
+        self._stopping = False
+
+    def __call__(self, event: Event, /) -> None:
+        match event:
+            case ConfigOk():
+                self._config(event)
+            case Note():
+                self._say(f"note: {escape(event.message)}")
+            case ServiceEvent() if not self._stopping:
+                self._service(event)
+            case LogLine():
+                self._log(event)
+            case Ready():
+                self._ready(event)
+            case Stopping():
+                self._begin_to_stop(event)
+            case Stopped():
+                self._stopped(event)
+            case Problem():
+                self.problem = event
+            case _:
+                pass
+
+    def _config(self, event: ConfigOk) -> None:
+        project = event.project
+        self._prefixes = prefixes(project)
+        self._display.align(self._prefixes.names())
+        paint = self._err.paint
+        self._say(
+            f"minimesh {__version__}   project {paint(escape(project.name), 'bold')}   {escape(project.file.name)}"
+        )
+        if not self._style.quiet:
+            self._display.settle("ok", "config", summary(project), elapsed(event.seconds))
+
+    def _service(self, event: ServiceEvent) -> None:
+        name = self._prefixes.name(event.service, event.replica)
+        before = self._state.get(name)
+        self._state[name] = event.kind
+        if self._style.quiet:
+            return
+        if event.kind in ON_THE_WAY:
+            if event.kind == "starting" and before != "starting":
+                self._since[name] = event.seconds
+            self._display.wait(name, event.message)
+        elif event.kind in UP and before not in UP:
+            began = self._since.get(name)
+            took = "" if began is None else elapsed(event.seconds - began)
+            pid = None if event.pid is None else f"pid {event.pid}"
+            self._display.settle("ok", name, "   ".join(filter(None, (event.message, event.listen, pid))), took)
+        elif event.kind in DOWN or (event.kind == "stopped" and before != "stopped"):
+            known = event.kind in event.message
+            mark = "--" if event.kind == "stopped" else "!!"
+            self._display.settle(mark, name, event.message if known else f"{event.kind}: {event.message}")
+
+    def _log(self, event: LogLine) -> None:
+        stamp = f"{local_stamp(self._clock.wall())} " if self._style.stamps else ""
+        prefix = "" if self._style.bare else self._prefixes.of(self._out, event.service, event.replica)
+        self._display.output(f"{prefix}{stamp}{service_output(event.line, self._out.colour)}")
+
+    def _ready(self, event: Ready) -> None:
+        self._display.drop()
+        failed = f" without {', '.join(map(escape, event.failed))}" if event.failed else ""
+        url = self._err.paint(event.url or "no gateway", "bold")
+        self._say(f"ready in {elapsed(event.seconds)}{failed}   {url}")
+        self._say("stop: Ctrl-C   in another terminal: minimesh ps, stat, tap, logs")
+
+    def _begin_to_stop(self, event: Stopping) -> None:
+        self._stopping = True
+        self._display.drop()
+        names = ", ".join(map(escape, event.services))
+        self._say(f"stopping {names or 'nothing'} (Ctrl-C again kills)")
+
+    def _stopped(self, event: Stopped) -> None:
+        self.left = event.left
+        cut = f", {plural(event.cut, 'request')} cut" if event.cut else ""
+        left = "1 process" if event.left == 1 else f"{event.left} processes"
+        self._say(f"stopped {event.services} in {elapsed(event.seconds)}, {left} left{cut}")
+
+    def _say(self, text: str) -> None:
+        if not self._style.quiet:
+            self._display.line(text)
+
+
+def prefixes(project: Project) -> Prefixes:
+    """For the log lines of a project."""
+    replicas = {name: service.replicas for name, service in project.services.items() if service.process}
+    return Prefixes(replicas | dict.fromkeys(project.tasks, 1))
