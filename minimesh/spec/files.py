@@ -1,0 +1,31 @@
+"""Questions to the file system whose answer is never an exception: what cannot be seen is not there."""
+
+from pathlib import Path
+from stat import S_ISDIR, S_ISREG
+
+
+def is_there(path: Path) -> bool:
+    return _mode(path) is not None
+
+
+def is_folder(path: Path) -> bool:
+    return S_ISDIR(_mode(path) or 0)
+
+
+def is_plain_file(path: Path) -> bool:
+    return S_ISREG(_mode(path) or 0)
+
+
+def folders_in(path: Path) -> list[str]:
+    """The names of the folders in a folder."""
+    try:
+        return [at.name for at in path.iterdir() if is_folder(at)]
+    except OSError:
+        return []
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):  # no permission, a name too long, a loop of links …
+        return None

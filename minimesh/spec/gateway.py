@@ -1,0 +1,81 @@
+"""`[gateway]`: the way in from outside."""
+
+from minimesh.model.project import Gateway, Limits
+from minimesh.model.route import ANY_PATH, PathKind, Route
+from minimesh.spec import codes
+from minimesh.spec.addresses import Listen
+from minimesh.spec.kinds import DURATION, SIZE, Integer
+from minimesh.spec.many import ListOf
+from minimesh.spec.node import Node
+from minimesh.spec.route import ROUTE
+from minimesh.spec.schema import Fields, Key, Table
+
+# ---- limits
+
+HEAD = Key("head", DURATION, "for the head of a request to arrive", '"5s"')
+BODY = Key("body", DURATION, "without a byte of a body that is awaited", '"10s"')
+SEND = Key("send", DURATION, "for a client that does not read", '"30s"')
+IDLE = Key("idle", DURATION, "for a connection between two requests", '"75s"')
+HEAD_SIZE = Key("head_size", SIZE, "of a whole head", '"64KiB"')
+FIELDS = Key("fields", Integer(1, 10_000, "100"), "in a head", "100")
+TARGET = Key("target", SIZE, "of the path and query", '"8KiB"')
+CONNECTIONS = Key("connections", Integer(1, 1_000_000, "10000"), "open at once", "10000")
+
+
+def _limits(fields: Fields) -> Limits:
+    default = Limits()
+    return Limits(
+        head=fields.get(HEAD, default.head),
+        body=fields.get(BODY, default.body),
+        send=fields.get(SEND, default.send),
+        idle=fields.get(IDLE, default.idle),
+        head_size=fields.get(HEAD_SIZE, default.head_size),
+        fields=fields.get(FIELDS, default.fields),
+        target=fields.get(TARGET, default.target),
+        connections=fields.get(CONNECTIONS, default.connections),
+    )
+
+
+# ---- the gateway
+
+HTTP = Key("http", Listen(), 'port on 127.0.0.1, or "host:port"; left out: 7080 if it is free, else another')
+LIMITS = Key(
+    "limits",
+    Table((HEAD, BODY, SEND, IDLE, HEAD_SIZE, FIELDS, TARGET, CONNECTIONS), _limits, example='{ head = "5s" }'),
+    "what a client may take",
+)
+ROUTES = Key("routes", ListOf(ROUTE, "a list of tables"), "which requests go where", "[]")
+
+
+def _gateway(fields: Fields) -> Gateway:
+    routes = fields.get(ROUTES, ())
+    if routes:
+        _check_routes(routes, fields["routes"].items)
+    return Gateway(fields.get(HTTP, None), fields.get(LIMITS, Limits()), routes, fields.node.key_where)
+
+
+def _check_routes(routes: tuple[Route, ...], nodes: list[Node]) -> None:
+    """None twice, and none behind one that takes everything."""
+    first: dict[tuple[str | None, object], Route] = {}
+    for route, node in zip(routes, nodes, strict=True):
+        other = first.setdefault((route.host, route.path), route)
+        if other is not route:
+            message = f"the route {route.name} is there twice; line {other.where.line} has it too"
+            node.note(codes.DUPLICATE, message, "give one of them another `path` or `host`")
+    for route, node in zip(routes, nodes, strict=True):
+        catch_all = first.get((route.host, ANY_PATH))
+        if route.path.kind is PathKind.REGEX and catch_all:
+            message = f"the route {route.name} is never reached: prefixes win over regular expressions"
+            node.warn(codes.SHADOWED, f"{message}, and line {catch_all.where.line} has /*", 'path = "/v1/*"')
+
+
+GATEWAY = Key(
+    "gateway",
+    Table(
+        (HTTP, LIMITS, ROUTES),
+        _gateway,
+        later=("https", "auth", "trusted_proxies", "allow_ips", "tcp"),
+        example="{ http = 7080 }",
+    ),
+    "the way in from outside",
+)

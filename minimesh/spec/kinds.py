@@ -1,0 +1,177 @@
+"""Kinds of single values: texts, numbers, quantities, choices, regular expressions, folders."""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from minimesh.model.template import Template
+from minimesh.spec import codes, units
+from minimesh.spec.files import folders_in, is_folder, is_there
+from minimesh.spec.node import Node
+from minimesh.spec.schema import Kind, T_co
+from minimesh.spec.suggest import closest
+from minimesh.spec.text_error import TextError
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def quote(text: str) -> str:
+    """The text as a basic string of TOML."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+class Parsed(Kind[T_co]):
+    """A string that a parser turns into a value; the parser raises TextError."""
+
+    def __init__(self, noun: str, example: str, parse: Callable[[str], T_co]) -> None:
+        self.noun = noun
+        self.example = example
+        self._parse = parse
+
+    def read(self, node: Node) -> T_co:
+        if not isinstance(node.value, str):
+            self.wrong_type(node)
+        try:
+            return self._parse(node.text())
+        except TextError as error:
+            node.reject(error.code, error.message, node.pair(error.fix or self.example))
+
+
+class Quantity(Parsed[T_co]):
+    """A string with a number and a unit. A bare number gets its own message."""
+
+    def __init__(self, noun: str, unit: str, example: str, parse: Callable[[str], T_co]) -> None:
+        super().__init__(noun, example, parse)
+        self._unit = unit
+
+    def read(self, node: Node) -> T_co:
+        if isinstance(node.value, int | float) and not isinstance(node.value, bool):
+            message = f"{node.label} is the bare number {node.value}; expected {self.noun} with its unit"
+            node.reject(codes.UNIT, message, node.pair(f'"{node.value}{self._unit}"'))
+        return super().read(node)
+
+
+DURATION = Quantity("a duration", "s", '"2s"', units.duration)
+DURATION_OR_ZERO = Quantity("a duration", "s", '"10s"', units.duration_or_zero)
+DURATION_RANGE = Quantity("a range of durations", "s", '"1s..30s"', units.duration_range)
+SIZE = Quantity("a size", "B", '"64KiB"', units.size)
+
+
+class Off(Kind[T_co | None]):
+    """Another kind, or "off", which reads as None."""
+
+    def __init__(self, kind: Kind[T_co]) -> None:
+        self.kind = kind
+        self.noun = f'{kind.noun} or "off"'
+        self.example = kind.example
+
+    def read(self, node: Node) -> T_co | None:
+        return None if node.value == "off" else self.kind.read(node)
+
+
+class Integer(Kind[int]):
+    """A whole number within bounds."""
+
+    def __init__(self, low: int, high: int, example: str) -> None:
+        self.low = low
+        self.high = high
+        self.noun = "a whole number"
+        self.example = example
+
+    def read(self, node: Node) -> int:
+        if not isinstance(node.value, int) or isinstance(node.value, bool):
+            self.wrong_type(node)
+        if not self.low <= node.value <= self.high:
+            message = f"{node.label} is {node.value}; expected {self.low} to {self.high}"
+            node.reject(codes.VALUE, message, node.pair(self.example))
+        return node.value
+
+
+class Choice(Kind[E]):
+    """One of the words of an enum. `later`: words of the format that are not built yet."""
+
+    def __init__(self, enum: type[E], later: Iterable[str] = ()) -> None:
+        self.enum = enum
+        self.choices: tuple[str, ...] = tuple(enum)
+        self.later = frozenset(later)
+        self.noun = "one of " + ", ".join(f'"{choice}"' for choice in self.choices)
+        if len(self.choices) == 1:
+            self.noun = f'"{self.choices[0]}"'
+        self.example = f'"{self.choices[0]}"'
+
+    def read(self, node: Node) -> E:
+        if not isinstance(node.value, str):
+            self.wrong_type(node)
+        text = node.text()
+        if text in self.later:
+            message = f'{node.label}: "{text}" is part of minimesh.toml but not built yet'
+            node.reject(codes.NOT_BUILT, message, node.pair(self.example))
+        if text not in self.choices:
+            fix = closest(text, self.choices) or self.choices[0]
+            node.reject(codes.VALUE, f'{node.label} is "{text}"; expected {self.noun}', node.pair(quote(fix)))
+        return self.enum(text)
+
+
+class ShellText(Kind[str]):
+    """A command for /bin/sh; its ${…} are the shell's own."""
+
+    noun = "a string"
+    example = '"python app.py"'
+
+    def read(self, node: Node) -> str:
+        if not isinstance(node.value, str):
+            self.wrong_type(node)
+        if not node.value.strip() or "\0" in node.value:
+            node.reject(codes.VALUE, f"{node.label} is not a command", node.pair(self.example))
+        return node.value
+
+
+class TemplateText(Kind[Template]):
+    """A string in which services may be referred to."""
+
+    noun = "a string"
+    example = '"text"'
+
+    def read(self, node: Node) -> Template:
+        if isinstance(node.value, bool | int | float):
+            plain = str(node.value).lower() if isinstance(node.value, bool) else str(node.value)
+            message = f"{node.label} must be a string, not {node.type_name}"
+            node.reject(codes.TYPE, message, node.pair(quote(plain)))
+        if not isinstance(node.value, str):
+            self.wrong_type(node)
+        return node.template()
+
+
+class Folder(Kind[Path]):
+    """A folder that is there, from the folder of the file."""
+
+    noun = "the path of a folder"
+    example = '"web"'
+
+    def read(self, node: Node) -> Path:
+        if not isinstance(node.value, str):
+            self.wrong_type(node)
+        text = node.text()
+        path = node.reading.root / text
+        if is_there(path) and not is_folder(path):
+            node.reject(codes.NO_FILE, f"{node.label}: {quote(text)} is not a folder", node.pair('"."'))
+        if not is_folder(path):
+            near = closest(text, folders_in(node.reading.root))
+            fix = node.pair(quote(near)) if near else f"mkdir -p {text}"
+            node.reject(codes.NO_FILE, f"{node.label}: the folder {quote(text)} is not there", fix)
+        return path
+
+
+def regex(text: str) -> str:
+    """The regular expression itself, known to compile."""
+    try:
+        re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise TextError(codes.REGEX, f"the regular expression {quote(text)} does not compile: {error}") from None
+    return text
+
+
+REGEX = Parsed("a regular expression", '"listening on"', regex)

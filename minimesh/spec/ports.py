@@ -1,0 +1,27 @@
+"""Whether everybody can listen: a port that is written belongs to one program."""
+
+from collections.abc import Mapping
+
+from minimesh.model.project import GATEWAY, Gateway
+from minimesh.model.service import Service
+from minimesh.spec import codes
+from minimesh.spec.node import Node
+
+
+def check_ports(services: Mapping[str, Service], gateway: Gateway, root: Node) -> None:
+    """Notes each port that a second program would listen on."""
+    owners: dict[int, tuple[str, Node]] = {}
+    if gateway.listen:
+        owners[gateway.listen.port] = (GATEWAY, root.children[GATEWAY].children["http"])
+    for name, service in services.items():
+        if not service.port:
+            continue
+        node = root.children["services"].children[name].children["port"]
+        owner, first = owners.setdefault(service.port, (name, node))
+        if owner != name:
+            where = first.where.line
+            node.note(
+                codes.DUPLICATE,
+                f"port {service.port} of {name} is the port of {owner} already (line {where})",
+                f"take `port` out of [services.{name}] and listen on $PORT",
+            )

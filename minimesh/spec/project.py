@@ -1,0 +1,112 @@
+"""The whole file: its sections, and what is checked across them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from minimesh.model.project import AccessLog, Gateway, LogLimits, Project
+from minimesh.model.route import Route
+from minimesh.model.service import Service, Task
+from minimesh.spec import codes
+from minimesh.spec.cycles import check_cycles
+from minimesh.spec.defaults import with_defaults
+from minimesh.spec.gateway import GATEWAY
+from minimesh.spec.many import MapOf
+from minimesh.spec.mesh import MESH, Mesh
+from minimesh.spec.names import check_name, check_task_name, fitting, roles
+from minimesh.spec.node import Node, Reading
+from minimesh.spec.ports import check_ports
+from minimesh.spec.schema import Fields, Key, Kind, Table
+from minimesh.spec.service import LATER as SERVICE_LATER
+from minimesh.spec.service import SERVICE, SERVICE_KEYS
+from minimesh.spec.task import TASK
+from minimesh.spec.telemetry import LOGS, TELEMETRY
+
+
+class Version(Kind[int]):
+    """The version of the format: 1."""
+
+    noun = "the number 1"
+    example = "1"
+
+    def read(self, node: Node) -> int:
+        if node.value is True or node.value != 1 or not isinstance(node.value, int):
+            message = f"{node.label} must be 1, the only version of the format that this minimesh knows"
+            node.reject(codes.VALUE, message, "version = 1")
+        return 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sections:
+    """What the sections say, each for itself."""
+
+    mesh: Mesh
+    gateway: Gateway
+    services: Mapping[str, Service]
+    tasks: Mapping[str, Task]
+    access_log: AccessLog | None
+    logs: LogLimits
+
+
+def _defaults(_: Fields) -> None:
+    """[defaults] is checked where it stands; what it says has been merged into the services before."""
+
+
+VERSION = Key("version", Version(), "of this format", required=True)
+DEFAULTS = Key(
+    "defaults",
+    Table(SERVICE_KEYS, _defaults, one_of=SERVICE.one_of, later=SERVICE_LATER, example='{ timeout = "15s" }'),
+    "any key of a service, for all of them",
+)
+SERVICES = Key("services", MapOf(SERVICE, SERVICE.example, check_name), "what takes calls")
+TASKS = Key("tasks", MapOf(TASK, TASK.example, check_task_name), "what runs to its end")
+
+
+def _sections(fields: Fields) -> Sections:
+    return Sections(
+        fields.get(MESH, Mesh()),
+        fields.get(GATEWAY, Gateway()),
+        fields.get(SERVICES, {}),
+        fields.get(TASKS, {}),
+        fields.get(TELEMETRY, None),
+        fields.get(LOGS, LogLimits()),
+    )
+
+
+FILE = Table(
+    (VERSION, MESH, DEFAULTS, GATEWAY, SERVICES, TASKS, TELEMETRY, LOGS),
+    _sections,
+    later=("include", "identity", "auth", "gateways", "slo", "inspector", "peers", "store", "quotas"),
+)
+
+
+def read_project(reading: Reading, file: Path) -> Project:
+    """The project; worth something only if the reading has noted no error."""
+    document = with_defaults(reading.grow())
+    reading.roles = roles(document)
+    said = FILE.read(document)
+    check_cycles(reading, said.services, said.tasks)
+    check_ports(said.services, said.gateway, document)
+    name = said.mesh.name or fitting(reading.root.name)
+    return Project(
+        name=name,
+        trust_domain=said.mesh.trust_domain or f"{name}.mesh",
+        root=reading.root,
+        file=file,
+        hop=said.mesh.hop,
+        gateway=with_default_route(said.gateway, said.services),
+        services=said.services,
+        tasks=said.tasks,
+        access_log=said.access_log,
+        logs=said.logs,
+    )
+
+
+def with_default_route(gateway: Gateway, services: Mapping[str, Service]) -> Gateway:
+    """The gateway; where no route is written and there is but one service to lead to, everything goes there."""
+    if gateway.routes or len(services) != 1:
+        return gateway
+    (service,) = services.values()
+    if not service.has_port:
+        return gateway
+    return Gateway(gateway.listen, gateway.limits, (Route(service.name, where=service.where),), gateway.where)
