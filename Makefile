@@ -1,0 +1,51 @@
+# Two targets do everything on a fresh machine with Python 3.11 or later: `make demo` and `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+OTHERS := $(wildcard $(foreach v,3.12 3.13,$(HOME)/.pyenv/versions/$(v).*/bin/python /usr/bin/python$(v) /usr/local/bin/python$(v)))
+
+.PHONY: demo test setup lint unit slow others bench clean
+
+demo: setup
+	@$(BIN)/python examples/demo.py
+
+test: setup lint unit slow others
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: setup
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" --cov --cov-report=term:skip-covered --durations=10
+
+# What measures, or needs the machine's ports and processes to itself, runs alone.
+slow: setup
+	$(BIN)/python -m pytest -m slow --durations=10
+
+# The quick suite again under every other supported Python that is here.
+others: setup
+	@for python in $(OTHERS); do \
+	  venv=$(VENV)-$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	  echo "== $$python"; \
+	  test -x $$venv/bin/pytest || { $$python -m venv $$venv && $$venv/bin/python -m pip install --quiet --upgrade "pip>=25.1" \
+	    && $$venv/bin/python -m pip install --quiet --editable . --group dev; } || exit 1; \
+	  $$venv/bin/python -m pytest -q -n $(WORKERS) -m "not slow" tests/unit tests/playbook tests/integration || exit 1; \
+	done
+
+bench: setup
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) $(VENV)-3.* dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
