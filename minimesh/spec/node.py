@@ -147,7 +147,7 @@ class Node:
     def _parts(self) -> list[str | Hole]:
         assert isinstance(self.value, str)
         if "\0" in self.value:
-            self.reject(codes.VALUE, f"{self.label} holds a NUL character")
+            self.reject(codes.VALUE, f"{self.label} holds a NUL character", "take \\u0000 out")
         if "$" not in self.value:
             return [self.value]
         try:

@@ -58,8 +58,8 @@ DEFAULTS = Key(
     Table(SERVICE_KEYS, _defaults, one_of=SERVICE.one_of, later=SERVICE_LATER, example='{ timeout = "15s" }'),
     "any key of a service, for all of them",
 )
-SERVICES = Key("services", MapOf(SERVICE, SERVICE.example, check_name), "what takes calls")
-TASKS = Key("tasks", MapOf(TASK, TASK.example, check_task_name), "what runs to its end")
+SERVICES = Key("services", MapOf(SERVICE, f"{{ web = {SERVICE.example} }}", check_name), "what takes calls")
+TASKS = Key("tasks", MapOf(TASK, f"{{ migrate = {TASK.example} }}", check_task_name), "what runs to its end")
 
 
 def _sections(fields: Fields) -> Sections:
