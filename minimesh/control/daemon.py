@@ -149,8 +149,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--detached", action="store_true", help="output goes to .minimesh/logs/mesh.log")
     given = parser.parse_args(arguments)
     root = given.root.absolute()
-    options = UpOptions(root, given.file, only=tuple(given.only), detached=given.detached)
-    if options.detached:
+    options = UpOptions(root, given.file, only=tuple(given.only))
+    if given.detached:
         _detach(StateFolder(root))
     try:
         return run(options, _write)
@@ -171,12 +171,10 @@ def _detach(folder: StateFolder) -> None:
 
 
 def _write(event: Event) -> None:
-    """A plain line for each event; what the services say is in their own logs."""
+    """A plain line for what happens to the mesh; the services have logs of their own."""
     match event:
-        case LogLine() | ConfigOk():
+        case LogLine() | ConfigOk() | ServiceEvent():
             return
-        case ServiceEvent():
-            line = f"{event.service}/{event.replica}: {event.message}"
         case Note():
             line = f"note: {event.message}"
         case Problem():

@@ -55,7 +55,7 @@ def prepare(
         programs(project, layout, os.environ),
         start,
         run,
-        tuple(f"{warning.where}: {warning.message}" for warning in loaded.warnings),
+        (*options.warnings, *(f"{warning.where}: {warning.message}" for warning in loaded.warnings)),
         tune.raise_descriptor_limit(),
     )
     return prepared, snapshot

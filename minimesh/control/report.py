@@ -12,15 +12,15 @@ from minimesh.model.project import Project
 class UpOptions:
     """How to start. root: the folder of the state folder; file: the minimesh.toml (None: `root`'s own).
 
-    project: a ready-made one instead of a file. only: these services and what they depend on (empty: all).
-    detached: no terminal; output of the mesh goes to its log, and nobody's Ctrl-C stops it.
+    project: a ready-made one instead of a file, with the warnings that its reading gave. only: these services and
+    what they depend on (empty: all).
     """
 
     root: Path
     file: Path | None = None
     project: Project | None = None
     only: tuple[str, ...] = ()
-    detached: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,350 @@
+"""The control API over its real socket, of a real mesh; every answer is held to the OpenAPI document."""
+
+import http.client
+import json
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]  # has no types
+import pytest
+
+from minimesh.control import openapi
+from minimesh.control.client import Client, NotRunningError, RefusedError
+from minimesh.control.daemon import run
+from minimesh.control.report import Event, Note, Ready, Stopped, UpOptions
+
+PATIENCE = 20.0
+
+PROGRAM = """
+import os, sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.request import urlopen
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        status = int(self.path[8:11]) if self.path.startswith("/status/") else 200
+        body = b"hello"
+        if self.path == "/orders":
+            body = urlopen(os.environ["ORDERS_URL"] + "/").read()
+        self.send_response(status)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args):
+        pass
+
+print("café \\x1b[1mlistening", flush=True)
+ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+
+FILE = f'''
+version = 1
+[mesh]
+name = "shop"
+[gateway]
+routes = [{{ path = "/*", to = "web" }}, {{ path = "/partner/*", to = "partner" }}]
+[services.web]
+run = ["{sys.executable}", "app.py"]
+env = {{ GREETING = "hello from ${{self.port}}" }}
+ready = "/healthz"
+depends_on = ["orders"]
+[services.orders]
+run = "exec {sys.executable} app.py"
+ready = "/healthz"
+replicas = 2
+[services.worker]
+run = ["sleep", "1000"]
+port = "none"
+[services.partner]
+address = "127.0.0.1:9"
+ready = {{ tcp = true, every = "100ms", within = "300ms" }}
+[tasks.seed]
+run = ["true"]
+[telemetry]
+access_log = {{ path = "access.log", format = "json" }}
+'''
+
+
+class Api:
+    """A client that holds every answer to the document, and remembers which operations it has seen."""
+
+    def __init__(self, root: Path) -> None:
+        self.client = Client(root)
+        self.document = self.client.get("/v1/openapi.json")
+        self.seen = {"document"}
+
+    def get(self, path: str, template: str | None = None, **parameters: Any) -> Any:
+        answer = self.client.get(path, parameters)
+        self.check("get", template or path, 200, answer)
+        return answer
+
+    def post(self, path: str, template: str | None = None, body: object = None, status: int = 204) -> Any:
+        answer = self.client.post(path, body)
+        self.check("post", template or path, status, answer)
+        return answer
+
+    def stream(self, path: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+        for view in self.client.stream(path, parameters):
+            self.check("get", path, 200, view)
+            yield view
+
+    def check(self, method: str, template: str, status: int, answer: object) -> None:
+        operation = self.document["paths"][template][method]
+        self.seen.add(operation["operationId"])
+        content = operation["responses"][str(status)].get("content")
+        if content is None:
+            assert answer is None
+            return
+        (media,) = content.values()
+        schema = {**media["schema"], "components": self.document["components"]}
+        jsonschema.validate(answer, schema, cls=jsonschema.Draft202012Validator)
+
+
+class Running:
+    """A mesh in a thread, and what it reported."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.events: list[Event] = []
+        self.ready = threading.Event()
+        self.code: int | None = None
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+        assert self.ready.wait(PATIENCE), self.events
+        self.api = Api(root)
+
+    def _run(self) -> None:
+        self.code = run(UpOptions(self.root), self._report)
+        self.ready.set()
+
+    def _report(self, event: Event) -> None:
+        self.events.append(event)
+        if isinstance(event, Ready):
+            self.ready.set()
+
+    def ask(self, path: str) -> int:
+        """GET at the gateway; the status."""
+        host, _, port = self.api.client.get("/v1/mesh")["gateway"]["address"].rpartition(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=5)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status
+        finally:
+            connection.close()
+
+
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    root = tmp_path_factory.mktemp("shop")
+    (root / "app.py").write_text(textwrap.dedent(PROGRAM))
+    (root / "minimesh.toml").write_text(FILE)
+    running = Running(root)
+    yield running
+    if running.thread.is_alive():
+        running.api.client.post("/v1/down", {"within_ms": 0})
+        running.thread.join(PATIENCE)
+
+
+def test_the_mesh(mesh: Running) -> None:
+    view = mesh.api.get("/v1/mesh")
+    assert (view["project"], view["state"], view["services"]) == ("shop", "ready", 4)
+    assert view["root"] == str(mesh.root)
+    assert view["gateway"]["url"].startswith("http://localhost:")
+
+
+def test_services_in_the_order_of_the_file(mesh: Running) -> None:
+    views = mesh.api.get("/v1/services")
+    assert [(view["name"], view["kind"], view["state"], view["ready"], view["replicas"]) for view in views] == [
+        ("gateway", "gateway", "running", 1, 1),
+        ("web", "service", "ready", 1, 1),
+        ("orders", "service", "ready", 2, 2),
+        ("worker", "service", "running", 1, 1),
+        ("partner", "address", "failed", 0, 1),
+        ("seed", "task", "completed", 0, 1),
+    ]
+    by_name = {view["name"]: view for view in views}
+    assert [instance["replica"] for instance in by_name["orders"]["instances"]] == [1, 2]
+    assert "refused" in by_name["partner"]["reason"]
+    assert by_name["worker"]["listen"] is None
+    assert by_name["web"]["listen"].startswith("127.0.0.1:")
+
+
+def test_environments(mesh: Running) -> None:
+    template = "/v1/services/{name}/env"
+    web = mesh.api.get("/v1/services/web/env", template)
+    assert web["mesh_env"].keys() == {"PORT", "ORDERS_URL", "PYTHONUNBUFFERED", "GREETING"}
+    assert web["mesh_env"]["GREETING"] == f"hello from {web['mesh_env']['PORT']}"
+    assert web["env"].items() >= web["mesh_env"].items()
+    assert "PATH" in web["env"]
+    assert (web["cwd"], web["argv"], web["shell"]) == (str(mesh.root), [sys.executable, "app.py"], False)
+    orders = mesh.api.get("/v1/services/orders/env", template)
+    assert (orders["argv"], orders["shell"]) == ([f"exec {sys.executable} app.py"], True)
+    assert mesh.api.get("/v1/services/gateway/env", template)["mesh_env"].keys() == {"GATEWAY_URL"}
+    assert mesh.api.get("/v1/services/partner/env", template)["argv"] == []
+    assert mesh.api.get("/v1/services/seed/env", template)["argv"] == ["true"]
+
+
+def test_traffic_is_counted_by_edge_and_by_route(mesh: Running) -> None:
+    assert [mesh.ask(path) for path in ("/orders", "/orders", "/status/503")] == [200, 200, 503]
+    rows = {row["name"]: row for row in mesh.api.get("/v1/stat")}
+    assert list(rows) == ["gateway", "web", "orders", "worker", "partner", "seed"]
+    assert rows["web"]["requests"] >= 3
+    assert rows["web"]["success"] < 1
+    assert rows["orders"]["requests"] == 2
+    assert rows["orders"]["success"] == 1.0
+    assert rows["orders"]["p99_ms"] > 0
+    assert (rows["worker"]["success"], rows["worker"]["rps"], rows["worker"]["connections"]) == (None, None, None)
+    assert [row["name"] for row in mesh.api.get("/v1/stat", service=["web", "orders"])] == ["web", "orders"]
+    (calls,) = mesh.api.get("/v1/stat", **{"from": "web"})
+    assert (calls["name"], calls["requests"]) == ("orders", 2)
+    (callers,) = mesh.api.get("/v1/stat", to="orders")
+    assert callers["name"] == "web"
+    routes = mesh.api.get("/v1/stat", by="route", service="web")
+    assert [(row["name"], row["route"]) for row in routes] == [("web", "/*")]
+    edges = mesh.api.get("/v1/edges")
+    assert [(edge["source"], edge["destination"]) for edge in edges] == [("gateway", "web"), ("web", "orders")]
+    assert edges[1]["client_id"] == "spiffe://shop.mesh/svc/web"
+
+
+def test_an_answer_of_the_mesh_names_its_reason(mesh: Running) -> None:
+    assert mesh.ask("/partner/x") == 503
+    (row,) = mesh.api.get("/v1/stat", to="partner")
+    assert row["reasons"] == {"no_endpoint": 1}
+    assert row["success"] == 0.0
+
+
+def test_tap_shows_what_matches(mesh: Running) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def watch() -> None:
+        seen.extend(mesh.api.stream("/v1/tap", status="5xx", **{"from": "gateway"}, max=2))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    until = time.monotonic() + PATIENCE
+    while watcher.is_alive() and time.monotonic() < until:
+        mesh.ask("/status/500?q=%1b")
+        mesh.ask("/orders")
+        watcher.join(0.05)
+    assert [(view["destination"], view["path"], view["status"], view["fault"]) for view in seen] == [
+        ("web", "/status/500?q=%1b", 500, "app")
+    ] * 2
+
+
+def test_logs_keep_what_was_written(mesh: Running) -> None:
+    lines = list(mesh.api.stream("/v1/logs", service=["web"], tail=50))
+    assert [line["line"] for line in lines if line["stream"] == "stdout"] == ["café \x1b[1mlistening"]
+    assert {line["service"] for line in lines} == {"web"}
+    assert list(mesh.api.stream("/v1/logs", tail=0)) == []
+    assert list(mesh.api.stream("/v1/logs", since="2100-01-01T00:00:00Z")) == []
+    assert len(list(mesh.api.stream("/v1/logs", tail=1))) == 1
+
+
+def test_restart_is_seen_in_events_and_logs(mesh: Running) -> None:
+    before = next(view for view in mesh.api.get("/v1/services") if view["name"] == "worker")["pid"]
+    followed = mesh.api.stream("/v1/events", follow=1)
+    next(followed)
+    mesh.api.post("/v1/services/worker/restart", "/v1/services/{name}/{verb}")
+    kinds: list[str] = []
+    for event in followed:
+        kinds += [event["kind"]] if event["service"] == "worker" else []
+        if kinds[-2:] == ["starting", "running"] and "stopped" in kinds:
+            break
+    followed.close()  # type: ignore[attr-defined]  # it is a generator
+    after = next(view for view in mesh.api.get("/v1/services") if view["name"] == "worker")["pid"]
+    assert before != after
+
+
+def test_stop_takes_the_endpoint_away_and_start_brings_it_back(mesh: Running) -> None:
+    template = "/v1/services/{name}/{verb}"
+    mesh.api.post("/v1/services/orders/stop", template)
+    generation = mesh.api.get("/v1/mesh")["generation"]
+    assert mesh.ask("/orders") >= 500
+    mesh.api.post("/v1/services/orders/start", template)
+    until = time.monotonic() + PATIENCE
+    while mesh.ask("/orders") != 200 and time.monotonic() < until:
+        time.sleep(0.05)
+    assert mesh.ask("/orders") == 200
+    assert mesh.api.get("/v1/mesh")["generation"] > generation
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "parameters", "status", "code"),
+    [
+        ("get", "/v1/nothing", {}, 404, "no_such_path"),
+        ("get", "/v1/services/nobody/env", {}, 404, "no_such_service"),
+        ("get", "/v1/stat", {"service": "nobody"}, 404, "no_such_service"),
+        ("get", "/v1/stat", {"windows": "1"}, 400, "unknown_parameter"),
+        ("get", "/v1/stat", {"window_ms": "1m"}, 400, "bad_parameter"),
+        ("get", "/v1/stat", {"window_ms": "nan"}, 400, "bad_parameter"),
+        ("get", "/v1/stat", {"window_ms": "999"}, 400, "bad_parameter"),
+        ("get", "/v1/stat", {"by": "version"}, 400, "bad_parameter"),
+        ("get", "/v1/tap", {"status": "9xx"}, 400, "bad_parameter"),
+        ("get", "/v1/tap", {"max": "0"}, 400, "bad_parameter"),
+        ("get", "/v1/tap", {"to": "nobody"}, 404, "no_such_service"),
+        ("get", "/v1/logs", {"since": "yesterday"}, 400, "bad_parameter"),
+        ("get", "/v1/logs", {"since": "2026-01-01T00:00:00"}, 400, "bad_parameter"),
+        ("get", "/v1/logs", {"tail": "-1"}, 400, "bad_parameter"),
+        ("get", "/v1/events", {"follow": "yes"}, 400, "bad_parameter"),
+        ("post", "/v1/mesh", {}, 405, "no_such_path"),
+        ("post", "/v1/services/nobody/stop", {}, 404, "no_such_service"),
+        ("post", "/v1/services/web/explode", {}, 404, "no_such_path"),
+        ("post", "/v1/services/gateway/stop", {}, 409, "not_a_program"),
+    ],
+)
+def test_mistakes(mesh: Running, method: str, path: str, parameters: dict[str, str], status: int, code: str) -> None:
+    client = mesh.api.client
+    with pytest.raises(RefusedError) as refused:
+        client.get(path, parameters) if method == "get" else client.post(path)
+    assert (refused.value.status, refused.value.code) == (status, code)
+    assert refused.value.message
+
+
+@pytest.mark.parametrize("body", [[], {"within": 1}, {"within_ms": "1"}, {"within_ms": -1}, {"within_ms": True}])
+def test_down_refuses_what_it_does_not_understand(mesh: Running, body: object) -> None:
+    with pytest.raises(RefusedError, match="expected"):
+        mesh.api.client.post("/v1/down", body)
+
+
+def test_the_socket_is_the_owners_alone(mesh: Running) -> None:
+    assert (mesh.root / ".minimesh/control.sock").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_access_log_has_what_the_gateway_answered(mesh: Running) -> None:
+    mesh.ask("/?marked")
+    log = mesh.root / "access.log"
+    until = time.monotonic() + PATIENCE
+    while (not log.exists() or "marked" not in log.read_text()) and time.monotonic() < until:
+        time.sleep(0.02)
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    schema = {**mesh.api.document["components"]["schemas"]["AccessLine"]}
+    for line in lines:
+        jsonschema.validate(line, schema, cls=jsonschema.Draft202012Validator)
+    assert any(line["path"] == "/?marked" for line in lines)
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_down_ends_with_the_last_event_and_leaves_nothing(mesh: Running) -> None:
+    """The last test of the file: it ends the mesh."""
+    followed = mesh.api.stream("/v1/events", follow=1)
+    next(followed)
+    assert mesh.api.post("/v1/down", body={"within_ms": 5000}, status=202) == {"stopping": True}
+    *_, last = followed
+    assert (last["service"], last["kind"]) == ("minimesh", "stopped")
+    mesh.thread.join(PATIENCE)
+    assert mesh.code == 0
+    assert isinstance(mesh.events[-1], Stopped)
+    assert mesh.events[-1].left == 0
+    assert not any(isinstance(event, Note) for event in mesh.events), mesh.events
+    assert {path.name for path in (mesh.root / ".minimesh").iterdir()} == {".gitignore", "lock", "logs", "ports.json"}
+    assert mesh.api.seen == {operation.id for operation in openapi.OPERATIONS}
+    with pytest.raises(NotRunningError):
+        mesh.api.client.get("/v1/mesh")
