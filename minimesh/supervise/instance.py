@@ -33,6 +33,10 @@ class Surroundings:
     spawner: Spawner
 
 
+EAGER = 0.02
+"""Seconds until the second question: most programs are ready soon, so the first ones come faster than `every`."""
+
+
 class Instance:
     """One replica of a service, or a task. Its state is on the board."""
 
@@ -153,6 +157,7 @@ class Instance:
             await self._just_run()
             return
         cause, due = Cause(), clock.monotonic() + ready.within
+        pause = ready.every if ready.probe is Probe.EXEC else min(EAGER, ready.every)
         while not (answer := await self._ask()).ok:
             now = clock.monotonic()
             if now < due:
@@ -161,7 +166,8 @@ class Instance:
                 state, reason = State.FAILED, f"not ready within {ready.within:g} s: {answer.text}"
             self._publish(replace(self.status, state=state, reason=reason, probe=answer.text))
             if ready.probe is not Probe.LOG:
-                await anyio.sleep(min(ready.every, due - now) if now < due else ready.every)
+                await anyio.sleep(min(pause, due - now) if now < due else ready.every)
+                pause = min(pause * 2, ready.every)
         self._ready_since = clock.monotonic()
         self._say(f"ready: {answer.text}")
         self._publish(replace(self.status, state=State.READY, reason="", probe=answer.text, ready_at=clock.wall()))
