@@ -7,18 +7,21 @@ from minimesh.cli.text import escape, shorten, width
 
 _MARKS = {"ok": "green", "..": "dim", "!!": "red", "--": "dim"}
 _ROOM = 100
+PATIENCE = 2.0
 
 
 class Display:
     """Progress goes to `err`, output of services to `out`; on a terminal, both are the same screen.
 
-    `wait` keeps a line for a name below all others until `settle` or `drop`; off a terminal it is just printed.
+    `wait` keeps a line for a name below all others until `settle` or `drop`; off a terminal it prints one for
+    those that wait for PATIENCE seconds, and again after as many.
     """
 
     def __init__(self, out: Terminal, err: Terminal) -> None:
         self._out = out
         self._err = err
         self._waiting: dict[str, str] = {}
+        self._told: dict[str, float] = {}
         self._shown = 0
         self._name_width = 8
         self._rewrites = err.width is not None and err.colour
@@ -37,21 +40,22 @@ class Display:
 
     def settle(self, mark: str, name: str, text: str, took: str = "") -> None:
         """A line of progress that stays, with its mark (ok, !! or --), and how long it took at the right."""
+        self._erase()
         self._waiting.pop(name, None)
+        self._told.pop(name, None)
         self.line(self._compose(mark, name, text, took))
 
-    def wait(self, name: str, text: str) -> None:
-        """What a name waits for. Off a terminal it is printed when it changes."""
-        if self._waiting.get(name) == text:
-            return
+    def wait(self, name: str, text: str, now: float) -> None:
+        """What a name waits for; `now` in seconds, of any one clock."""
         if self._rewrites:
             self._erase()
-        self._waiting[name] = text
-        if self._rewrites:
+            self._waiting[name] = text
             self._paint()
-        else:
+            self._err.flush()
+        elif now - self._told.setdefault(name, now) >= PATIENCE:
+            self._told[name] = now
             self._err.line(self._compose("..", name, text))
-        self._err.flush()
+            self._err.flush()
 
     def drop(self) -> None:
         """Nothing waits any more."""

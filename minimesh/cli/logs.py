@@ -42,6 +42,8 @@ def logs(
 
 def events(context: Context, *, follow: bool) -> int:
     """What happened, oldest first."""
+    services: list[ServiceView] = context.get("/v1/services")
+    room = max(len(service["name"]) for service in services)
     for item in context.stream("/v1/events", {"follow": int(follow)}):
         if context.json:
             context.object(item)
@@ -49,7 +51,7 @@ def events(context: Context, *, follow: bool) -> int:
             context.note(f"({plural(item['dropped'], 'event')} left out)")
         else:
             event = cast("EventView", item)
-            words = (local_time(event["time"]), f"{escape(event['service']):<12}", f"{escape(event['kind']):<12}")
+            words = (local_time(event["time"]), f"{escape(event['service']):<{room}}", f"{escape(event['kind']):<10}")
             context.out.line(f"{'  '.join(words)}  {escape(event['message'])}".rstrip())
             if follow:
                 context.out.flush()

@@ -1,4 +1,4 @@
-"""The name before each line of a service: `orders.2 | `, aligned, in a colour of its own."""
+"""The name before each line of a service: `orders/2 | `, aligned, in a colour of its own."""
 
 from collections.abc import Mapping
 
@@ -21,8 +21,8 @@ class Prefixes:
         return [self.name(name, each) for name, count in self._replicas.items() for each in range(1, count + 1)]
 
     def name(self, service: str, replica: int) -> str:
-        """`web`, or `catalog.2` where there is more than one."""
-        return f"{service}.{replica}" if self._replicas.get(service, 1) > 1 else service
+        """`web`, or `catalog/2` where there is more than one."""
+        return f"{service}/{replica}" if self._replicas.get(service, 1) > 1 else service
 
     def of(self, out: Terminal, service: str, replica: int) -> str:
         """What stands before a line of this replica."""

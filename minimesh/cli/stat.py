@@ -84,18 +84,19 @@ def _before_again(context: Context) -> None:
 
 
 def _show_stat(context: Context, rows: list[StatView], by: str, watch: bool) -> None:
+    shown = [row for row in rows if row["kind"] != "task" or row["requests"]]  # tasks are hardly ever called
     if context.json:
         if watch:
             context.out.line(json.dumps(rows))
         else:
             context.array(rows)
     elif context.output == "name":
-        context.names([row["name"] for row in rows])
+        context.names([row["name"] for row in shown])
     elif by == "route":
-        cells = [(row["name"], row.get("route", NONE), *stat_row(row)[1:]) for row in rows]
+        cells = [(row["name"], row.get("route", NONE), *stat_row(row)[1:]) for row in shown]
         context.table((STAT_COLUMNS[0], ROUTE, *STAT_COLUMNS[1:]), cells)
     else:
-        context.table(STAT_COLUMNS, [stat_row(row) for row in rows])
+        context.table(STAT_COLUMNS, [stat_row(row) for row in shown])
 
 
 def stat_row(row: StatView) -> tuple[str, ...]:
@@ -145,6 +146,8 @@ def edges(context: Context, *, time_window: float) -> int:
         context.names([f"{row['source']}->{row['destination']}" for row in rows])
     else:
         context.table(EDGE_COLUMNS, [edge_row(row) for row in rows])
+        if not rows:
+            context.note("nobody has called anybody yet")
     return Exit.OK
 
 

@@ -24,6 +24,7 @@ from minimesh.model.project import Project
 
 UP = frozenset({"ready", "running", "completed"})
 ON_THE_WAY = frozenset({"pending", "waiting", "starting"})
+MOVING = frozenset({"starting", "running"})
 DOWN = frozenset({"backoff", "crash-loop", "exited", "failed"})
 
 
@@ -50,8 +51,10 @@ class Watch:
         self._style = style
         self._display = Display(out, err)
         self._prefixes = Prefixes({})
+        self._tasks: frozenset[str] = frozenset()
         self._since: dict[str, float] = {}
         self._state: dict[str, str] = {}
+        self._up: set[str] = set()
         self._stopping = False
 
     def __call__(self, event: Event, /) -> None:
@@ -62,7 +65,7 @@ class Watch:
                 self._say(f"note: {escape(event.message)}")
             case ServiceEvent() if not self._stopping:
                 self._service(event)
-            case LogLine():
+            case LogLine() if event.stream != "mesh":  # what the mesh says of a service is a ServiceEvent too
                 self._log(event)
             case Ready():
                 self._ready(event)
@@ -77,6 +80,7 @@ class Watch:
 
     def _config(self, event: ConfigOk) -> None:
         project = event.project
+        self._tasks = frozenset(project.tasks)
         self._prefixes = prefixes(project)
         self._display.align(self._prefixes.names())
         paint = self._err.paint
@@ -92,18 +96,21 @@ class Watch:
         self._state[name] = event.kind
         if self._style.quiet:
             return
-        if event.kind in ON_THE_WAY:
-            if event.kind == "starting" and before != "starting":
+        if event.kind in ON_THE_WAY or (event.kind == "running" and event.service in self._tasks):
+            self._up.discard(name)
+            if before not in MOVING:
                 self._since[name] = event.seconds
-            self._display.wait(name, event.message)
-        elif event.kind in UP and before not in UP:
-            began = self._since.get(name)
+            self._display.wait(name, event.message.rstrip(": "), event.seconds)
+        elif event.kind in UP and name not in self._up:
+            self._up.add(name)
+            began = self._since.pop(name, None)
             took = "" if began is None else elapsed(event.seconds - began)
             pid = None if event.pid is None else f"pid {event.pid}"
             self._display.settle("ok", name, "   ".join(filter(None, (event.message, event.listen, pid))), took)
         elif event.kind in DOWN or (event.kind == "stopped" and before != "stopped"):
+            self._up.discard(name)
             known = event.kind in event.message
-            mark = "--" if event.kind == "stopped" else "!!"
+            mark = "--" if event.kind == "stopped" or event.message == "exit 0" else "!!"
             self._display.settle(mark, name, event.message if known else f"{event.kind}: {event.message}")
 
     def _log(self, event: LogLine) -> None:

@@ -88,7 +88,7 @@ def stat_row(name: str, requests: int, **facts: object) -> dict[str, Any]:
 
 
 STAT = [stat_row("orders", 1620), stat_row("worker", 0, connections=0)]
-EDGES = [
+EDGES: list[dict[str, Any]] = [
     {
         "source": "orders",
         "destination": "payments",
@@ -250,7 +250,7 @@ def test_logs_prefix_and_escape(shop: Any, minimesh: Command) -> None:
         "line": "a\x1b[31mb\x07",
     }
     shop.give("/v1/logs", [line, {**line, "service": "db", "replica": 1, "line": "x"}])
-    assert minimesh("logs")[1] == "api.2 | ab\\x07\ndb    | x\n"
+    assert minimesh("logs")[1] == "api/2 | ab\\x07\ndb    | x\n"
     assert minimesh("logs", "-t")[1].splitlines()[1].startswith("db    | ")
     assert minimesh("logs", "api", "-n", "5", "-f", "--json")[0] == 0
     assert shop.asked[-1][2] == {"service": ["api"], "tail": ["5"], "follow": ["1"]}
@@ -258,7 +258,7 @@ def test_logs_prefix_and_escape(shop: Any, minimesh: Command) -> None:
 
 def test_events(shop: Any, minimesh: Command) -> None:
     shop.give("/v1/events", [{"time": "x\n", "service": "db", "kind": "ready", "message": "ready: \x1bc"}])
-    assert minimesh("events")[1] == "x\\n  db            ready         ready: \\x1bc\n"
+    assert minimesh("events")[1] == "x\\n  db        ready       ready: \\x1bc\n"
 
 
 ENV = {"PORT": "8101", "ORDERS_URL": "http://127.0.0.1:9102", "GREETING": 'it\'s $5\n"x"'}
