@@ -8,11 +8,16 @@ import argparse
 import asyncio
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
+
+import anyio
+from anyio import to_thread
 
 from minimesh.control import codes, tune
 from minimesh.control.crash import write_crash
@@ -22,6 +27,7 @@ from minimesh.control.paths import StateFolder, UnsafeFolderError
 from minimesh.control.prepare import chosen_codec, prepare, take_over
 from minimesh.control.report import ConfigOk, Event, LogLine, Note, Problem, Ready, Reporter, ServiceEvent, UpOptions
 from minimesh.control.settle import StartError
+from minimesh.control.socket import bind_control_socket
 from minimesh.control.teller import Teller
 from minimesh.dataplane import DataPlane
 from minimesh.model.clock import Clock, SystemClock
@@ -79,9 +85,6 @@ def _run(options: UpOptions, loaded: Loaded, folder: StateFolder, clock: Clock, 
 
 
 async def _live(options: UpOptions, loaded: Loaded, folder: StateFolder, clock: Clock, report: Reporter) -> None:
-    from minimesh.control.api import application  # noqa: PLC0415 - a web framework; errors need not wait for it
-    from minimesh.control.server import bind_socket, serving  # noqa: PLC0415
-
     codec = chosen_codec()
     this_run = await take_over(folder, clock, report)
     telemetry = Telemetry(clock)
@@ -89,17 +92,30 @@ async def _live(options: UpOptions, loaded: Loaded, folder: StateFolder, clock: 
     try:
         prepared, snapshot = prepare(options, loaded, folder, this_run, plane)
         mesh = Mesh(prepared, snapshot, plane, telemetry, codec, clock, report)
-        listener = bind_socket(folder)
+        listener = bind_control_socket(folder)
     except BaseException:
         plane.close()
         folder.run.unlink(missing_ok=True)
         raise
     for warning in prepared.warnings:
         mesh.note(warning)
-    app = application(mesh, lambda error: report(write_crash(folder.path, error, clock)))
-    async with serving(app, listener):
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_serve, mesh, listener, lambda error: report(write_crash(folder.path, error, clock)))
         with _signals(mesh):
             await mesh.run()
+
+
+async def _serve(mesh: Mesh, listener: socket.socket, on_crash: Callable[[Exception], None]) -> None:
+    """The control API, until the mesh has stopped. Its web framework is loaded while services start already."""
+    api, server = await to_thread.run_sync(_load_api)
+    async with server.serving(api.application(mesh, on_crash), listener):
+        await mesh.ended.wait()
+
+
+def _load_api() -> tuple[ModuleType, ModuleType]:
+    from minimesh.control import api, server  # noqa: PLC0415
+
+    return api, server
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from minimesh.dataplane import Codec, DataPlane
 from minimesh.model.clock import Clock
 from minimesh.model.project import GATEWAY, Project
 from minimesh.model.snapshot import Endpoint, Snapshot
-from minimesh.supervise import logs
+from minimesh.supervise import logs, order
 from minimesh.supervise.program import Program
 from minimesh.supervise.runfile import Run
 from minimesh.supervise.status import InstanceStatus, State
@@ -190,9 +190,9 @@ class Mesh:
         """Nothing new comes in; what runs may finish; services stop, dependants first; then the rest."""
         self.state = "stopping"
         began = self.clock.monotonic()
-        running = tuple(dict.fromkeys(status.name for status in self.supervisor.status() if status.pid is not None))
-        self.journal.add(MESH, "stopping", f"stopping {', '.join(reversed(running)) or 'with no service running'}")
-        self._report(Stopping(tuple(reversed(running))))
+        running = self._running_dependants_first()
+        self.journal.add(MESH, "stopping", f"stopping {', '.join(running) or 'with no service running'}")
+        self._report(Stopping(running))
         self._apply(without_gateway(self.snapshot))
         await self._gateway_is_quiet(GATEWAY_PATIENCE if self._within is None else min(self._within, GATEWAY_PATIENCE))
         left = await self.supervisor.stop_all(self._within)
@@ -203,6 +203,11 @@ class Mesh:
         self.ended.set()
         for call in tuple(self._at_end):
             call()
+
+    def _running_dependants_first(self) -> tuple[str, ...]:
+        running = {status.name for status in self.supervisor.status() if status.pid is not None}
+        needs = {each.name: [other.name for other in each.depends_on] for each in self.prepared.programs}
+        return tuple(name for level in reversed(order.levels(needs)) for name in level if name in running)
 
     async def _gateway_is_quiet(self, within: float) -> None:
         until = self.clock.monotonic() + within

@@ -1,4 +1,4 @@
-"""The control socket: bound for its owner alone, and uvicorn's HTTP/1.1 on it in the mesh's own loop."""
+"""uvicorn's HTTP/1.1 on the control socket, in the mesh's own loop."""
 
 import asyncio
 import os
@@ -15,9 +15,6 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from minimesh.control.paths import StateFolder, make_private, write_private
-
-BACKLOG = 128
 LAST_PATIENCE = 1.0
 """Seconds for answers that are under way when the API ends."""
 
@@ -30,32 +27,6 @@ class OwnerProtocol(H11Protocol):
             transport.abort()
             return
         super().connection_made(transport)
-
-
-def bind_socket(folder: StateFolder) -> socket.socket:
-    """Binds the control socket, mode 0600; what an earlier run left at its place goes. Needs the folder's lock.
-
-    Raises OSError or UnsafeFolderError.
-    """
-    path = folder.socket()
-    if path.parent == folder.path:
-        folder.socket_hint.unlink(missing_ok=True)
-    else:
-        make_private(path.parent)
-        write_private(folder.socket_hint, f"{path}\n")
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
-    try:
-        listener.bind(str(path))
-    except OSError:
-        listener.close()
-        raise
-    finally:
-        os.umask(before)
-    listener.listen(BACKLOG)
-    listener.setblocking(False)
-    return listener
 
 
 @asynccontextmanager

@@ -100,11 +100,14 @@ def until(condition: Callable[[], bool]) -> bool:
 
 
 def is_gone(pid: int) -> bool:
+    """It has ended; nobody may have asked for its exit status yet."""
     try:
         os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except ProcessLookupError:
         return True
-    return False
+    except FileNotFoundError:
+        return Path("/proc/self").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
