@@ -50,6 +50,8 @@ class PathTable(Generic[T]):
         return None
 
     def _longest_prefix(self, path: bytes) -> T | None:
+        if not self._depth:
+            return self._prefixes[b""]
         # No prefix is deeper than _depth segments, so a path of a thousand costs no more than one of those.
         if path.count(b"/") > self._depth:
             path = b"/".join(path.split(b"/", self._depth + 1)[: self._depth + 1])

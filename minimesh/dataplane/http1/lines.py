@@ -104,14 +104,45 @@ def tokens_of(value: bytes) -> frozenset[bytes]:
     return frozenset(token for part in value.lower().split(b",") if (token := part.strip(b" \t")))
 
 
+class Connection(NamedTuple):
+    """What a Connection field says. `listed`: other fields that are for this connection alone."""
+
+    close: bool
+    keep_alive: bool
+    upgrade: bool
+    listed: frozenset[bytes]
+
+
+UNSAID = Connection(False, False, False, frozenset())
+_OPTIONS = frozenset({b"close", b"keep-alive", b"upgrade"})
+# What decides framing and routing stays whatever Connection says: to drop it would be smuggling.
+_STAYING = frozenset({b"content-length", b"host", b"transfer-encoding"})
+
+
+def read_connection(value: bytes) -> Connection:
+    """RFC 9110, section 7.6.1."""
+    tokens = tokens_of(value)
+    return Connection(b"close" in tokens, b"keep-alive" in tokens, b"upgrade" in tokens, tokens - _OPTIONS - _STAYING)
+
+
+def both(one: Connection, other: Connection) -> Connection:
+    """What two Connection fields of one head say together."""
+    return Connection(
+        one.close or other.close,
+        one.keep_alive or other.keep_alive,
+        one.upgrade or other.upgrade,
+        one.listed | other.listed,
+    )
+
+
 def joined(lines: list[bytes]) -> bytes:
     """Lines as they stand in a head."""
     return b"\r\n".join(lines) + b"\r\n" if lines else b""
 
 
-def without_listed(lines: list[bytes], connection: frozenset[bytes]) -> list[bytes]:
-    """Drop what Connection lists (RFC 9110, section 7.6.1). What decides framing is not among the lines."""
-    return [line for line in lines if line.partition(b":")[0].lower() not in connection]
+def without(lines: list[bytes], listed: frozenset[bytes]) -> list[bytes]:
+    """Drop the fields that Connection lists."""
+    return [line for line in lines if line.partition(b":")[0].lower() not in listed]
 
 
 def ignored(value: bytes) -> None:

@@ -8,13 +8,17 @@ from minimesh.dataplane.heads import NO_FIELDS, UNKNOWN, Fields, RequestHead
 from minimesh.dataplane.http1.lines import (
     PLAIN,
     TOKEN,
+    UNSAID,
+    Connection,
     Lines,
+    both,
     ignored,
     joined,
     length_reader,
     lower,
+    read_connection,
     tokens_of,
-    without_listed,
+    without,
 )
 from minimesh.dataplane.paths import canonical
 from minimesh.model.project import Limits
@@ -71,7 +75,7 @@ _LINES: Lines[object] = Lines(
         b"host": (_HOST, _read_host),
         b"content-length": (_LENGTH, length_reader(BAD_REQUEST)),
         b"transfer-encoding": (_CODING, lower),
-        b"connection": (_CONNECTION, tokens_of),
+        b"connection": (_CONNECTION, read_connection),
         b"upgrade": (_UPGRADE, lower),
         b"expect": (_EXPECT, lower),
         b"te": (_TE, _read_te),
@@ -102,31 +106,23 @@ class Request(NamedTuple):
 
 
 class Block:
-    """What the fields of a head say, whatever the request line is. host None: there is none; length -1: likewise."""
+    """What the fields of a head say, whatever the request line is. host None: there is none; length -1: likewise.
 
-    __slots__ = (
-        "codings",
-        "connection",
-        "cross_site",
-        "expect",
-        "fields",
-        "forwarded",
-        "host",
-        "length",
-        "request_id",
-        "traceparent",
-        "trailers",
-        "upgrade",
-    )
+    Most heads say little, so what they do not say is left to the class.
+    """
 
-    def __init__(self) -> None:
-        self.host: bytes | None = None
-        self.length = -1
-        self.codings: list[bytes] = []
-        self.connection: frozenset[bytes] = frozenset()
-        self.upgrade = self.expect = self.request_id = self.traceparent = b""
-        self.trailers = self.cross_site = False
-        self.fields = self.forwarded = NO_FIELDS
+    fields = NO_FIELDS
+    forwarded = NO_FIELDS
+    host: bytes | None = None
+    length = -1
+    codings: tuple[bytes, ...] = ()
+    connection = UNSAID
+    upgrade = b""
+    expect = b""
+    request_id = b""
+    traceparent = b""
+    trailers = False
+    cross_site = False
 
 
 def read_block(block: bytes, limits: Limits) -> Block:
@@ -139,49 +135,43 @@ def read_block(block: bytes, limits: Limits) -> Block:
         raise Malformed(HEAD_TOO_LARGE, f"more than {limits.fields} fields")
     seen, read = _LINES.seen, _LINES.read
     kept: list[bytes] = []
-    forwarded: list[bytes] = []
-    last: list[bytes] = []
     for text in lines:
         line = seen(text) or read(text)
         kind = line[0]
         if kind == PLAIN:
             kept.append(text)
-        elif kind == _FORWARDED:
-            forwarded.append(text)
+        elif kind == _HOST:
+            if result.host is not None:
+                raise Malformed(BAD_REQUEST, "there are two Host fields")
+            result.host = line[2]  # type: ignore[assignment]  # each kind's meaning is what its reader returns
         elif kind != _DROPPED:
-            _note(result, kind, line[2])
-            if kind == _LENGTH:
-                last.append(text)
-            elif kind == _FETCH_SITE:
-                kept.append(text)
-    if result.connection:
-        kept = without_listed(kept, result.connection)
+            _note(result, kind, line[2], text, kept)
+    if result.connection.listed:
+        kept = without(kept, result.connection.listed)
     if result.trailers:
-        last.append(b"te: trailers")
-    result.fields = Fields(None, joined(kept + last))
-    if forwarded:
-        result.forwarded = Fields(None, joined(forwarded))
+        kept.append(b"te: trailers")
+    result.fields = Fields(None, joined(kept))
     return result
 
 
-def _note(block: Block, kind: int, meaning: object) -> None:
-    """One of the fields that decide something."""
-    if kind == _HOST:
-        if block.host is not None:
-            raise Malformed(BAD_REQUEST, "there are two Host fields")
-        block.host = meaning  # type: ignore[assignment]  # each kind's meaning is what its reader returns
-    elif kind == _REQUEST_ID:
-        block.request_id = meaning  # type: ignore[assignment]
+def _note(block: Block, kind: int, meaning: object, text: bytes, kept: list[bytes]) -> None:
+    """One of the fields that decide something; it is kept where the endpoint has to see it too."""
+    if kind == _REQUEST_ID:
+        block.request_id = meaning  # type: ignore[assignment]  # as above
     elif kind == _TRACEPARENT:
         block.traceparent = meaning  # type: ignore[assignment]
     elif kind == _CONNECTION:
-        block.connection |= meaning  # type: ignore[operator]
+        said: Connection = meaning  # type: ignore[assignment]
+        block.connection = said if block.connection is UNSAID else both(block.connection, said)
     elif kind == _LENGTH:
         if block.length >= 0:
             raise Malformed(BAD_REQUEST, "there are two Content-Length fields")
         block.length = meaning  # type: ignore[assignment]
+        kept.append(text)
+    elif kind == _FORWARDED:
+        block.forwarded = Fields(None, block.forwarded.http1 + text + b"\r\n")
     elif kind == _CODING:
-        block.codings.append(meaning)  # type: ignore[arg-type]
+        block.codings = (*block.codings, meaning)  # type: ignore[arg-type]
     elif kind == _UPGRADE:
         block.upgrade = block.upgrade + b"," + meaning if block.upgrade else meaning  # type: ignore[assignment,operator]
     elif kind == _EXPECT:
@@ -190,6 +180,7 @@ def _note(block: Block, kind: int, meaning: object) -> None:
         block.trailers = meaning  # type: ignore[assignment]
     elif kind == _FETCH_SITE:
         block.cross_site = meaning  # type: ignore[assignment]
+        kept.append(text)
 
 
 def read_request(line: bytes, block: Block, limits: Limits) -> Request:
@@ -228,10 +219,8 @@ def read_request(line: bytes, block: Block, limits: Limits) -> Request:
         block.trailers,
     )
     connection = block.connection
-    if not connection:
-        return Request(head, chunked, old, False, minor)
-    keep_alive = old and b"keep-alive" in connection
-    return Request(head, chunked, b"close" in connection or (old and not keep_alive), keep_alive, minor)
+    keep_alive = old and connection.keep_alive
+    return Request(head, chunked, connection.close or (old and not keep_alive), keep_alive, minor)
 
 
 def _read_line(line: bytes) -> tuple[bytes, bytes, int]:
@@ -266,7 +255,7 @@ def _is_chunked(block: Block, old: bool) -> bool:
         raise Malformed(BAD_REQUEST, "there is a Content-Length beside Transfer-Encoding")
     if old:
         raise Malformed(BAD_REQUEST, "there is a Transfer-Encoding in HTTP/1.0")
-    if block.codings == [b"chunked"]:
+    if block.codings == (b"chunked",):
         return True
     said = b",".join(block.codings)
     if b"chunked" in said or not tokens_of(said):
@@ -277,4 +266,4 @@ def _is_chunked(block: Block, old: bool) -> bool:
 def _upgrade(block: Block) -> bytes:
     """The one protocol that is tunnelled. Others, and a handshake with a body, are plain requests
     (RFC 9110, section 7.8: a server may ignore Upgrade)."""
-    return b"websocket" if block.upgrade == b"websocket" and b"upgrade" in block.connection else b""
+    return b"websocket" if block.upgrade == b"websocket" and block.connection.upgrade else b""

@@ -7,13 +7,16 @@ from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.heads import UNKNOWN, Fields, ResponseHead
 from minimesh.dataplane.http1.lines import (
     PLAIN,
+    UNSAID,
+    Connection,
     Lines,
+    both,
     ignored,
     joined,
     length_reader,
     lower,
-    tokens_of,
-    without_listed,
+    read_connection,
+    without,
 )
 from minimesh.model.reason import UPSTREAM_PROTOCOL
 
@@ -35,7 +38,7 @@ _LINES: Lines[object] = Lines(
         b"te": (_DROPPED, ignored),
         b"content-length": (_LENGTH, length_reader(UPSTREAM_PROTOCOL)),
         b"transfer-encoding": (_CODING, lower),
-        b"connection": (_CONNECTION, tokens_of),
+        b"connection": (_CONNECTION, read_connection),
         b"upgrade": (_UPGRADE, lower),
         b"keep-alive": (_KEEP_ALIVE, _read_keep_alive),
     },
@@ -56,47 +59,60 @@ class Response(NamedTuple):
 
 
 class _Facts:
-    """What the fields of an answer's head say of framing and of the connection. length -1: it says none."""
+    """What the fields of an answer's head say of framing and of the connection, where they say it. length -1: none."""
 
-    __slots__ = ("chunked", "connection", "idle", "length", "length_line", "upgrade")
+    length = -1
+    length_line = b""
+    chunked = False
+    connection = UNSAID
+    upgrade = b""
+    idle = 0.0
 
-    def __init__(self) -> None:
-        self.length = -1
-        self.length_line = b""
-        self.chunked = False
-        self.connection: frozenset[bytes] = frozenset()
-        self.upgrade = b""
-        self.idle = 0.0
+
+class _Status(NamedTuple):
+    status: int
+    words: bytes
+    old: bool
+
+
+_MOST_STATUS_LINES = 256
+_status_lines: dict[bytes, _Status] = {}
+
+
+def _read_status(line: bytes) -> _Status:
+    match = _STATUS_LINE.fullmatch(line)
+    if match is None:
+        raise Malformed(UPSTREAM_PROTOCOL, "the status line is not HTTP/1.1 STATUS REASON")
+    if len(_status_lines) >= _MOST_STATUS_LINES:
+        _status_lines.clear()
+    _status_lines[line] = status = _Status(int(match[2]), match[3] or b"", match[1] == b"0")
+    return status
 
 
 def read_response(raw: bytes, method: bytes, upgrade: bytes, most_fields: int) -> Response:
     """A head with the empty line that ends it, as the answer to a request of that method that asked for that
     upgrade. Raises Malformed."""
     lines = raw[:-4].split(b"\r\n")
-    match = _STATUS_LINE.fullmatch(lines[0])
-    if match is None:
-        raise Malformed(UPSTREAM_PROTOCOL, "the status line is not HTTP/1.1 STATUS REASON")
-    minor, digits, words = match.groups()
-    status = int(digits)
+    status, words, old = _status_lines.get(lines[0]) or _read_status(lines[0])
     if len(lines) - 1 > most_fields:
         raise Malformed(UPSTREAM_PROTOCOL, f"more than {most_fields} fields")
     facts = _Facts()
     kept = _read_fields(lines, facts)
     connection, length, chunked = facts.connection, facts.length, facts.chunked
-    if connection:
-        kept = without_listed(kept, connection)
-    if facts.length_line and status >= 200 and status != 204:
-        kept.append(facts.length_line)
+    if connection.listed:
+        kept = without(kept, connection.listed)
     if status == 101:
         _check_switch(facts, upgrade)
-    bodiless = method == b"HEAD" or status < 200 or status in (204, 304)
+    bodiless = method == b"HEAD" or status < 200 or status == 204 or status == 304
+    if facts.length_line and (not bodiless or (status >= 200 and status != 204)):
+        kept.append(facts.length_line)
     until_close = not bodiless and not chunked and length < 0
-    keeps = not until_close and b"close" not in connection and (minor == b"1" or b"keep-alive" in connection)
+    keeps = not until_close and not connection.close and (not old or connection.keep_alive)
     head = ResponseHead(
         status,
         Fields(None, joined(kept)),
         0 if bodiless else UNKNOWN if length < 0 else length,
-        words or b"",
+        words,
         upgrade if status == 101 else b"",
     )
     return Response(head, chunked and not bodiless, until_close, keeps, facts.idle)
@@ -106,8 +122,7 @@ def _read_fields(lines: list[bytes], facts: _Facts) -> list[bytes]:
     """Note what decides something, return the lines that are passed on. lines[0] is the status line."""
     seen, read = _LINES.seen, _LINES.read
     kept: list[bytes] = []
-    for index in range(1, len(lines)):
-        text = lines[index]
+    for text in lines[1:]:
         line = seen(text) or read(text)
         kind = line[0]
         if kind == PLAIN:
@@ -126,7 +141,8 @@ def _read_fields(lines: list[bytes], facts: _Facts) -> list[bytes]:
 
 def _note(facts: _Facts, kind: int, meaning: object) -> None:
     if kind == _CONNECTION:
-        facts.connection |= meaning  # type: ignore[operator]  # as above
+        said: Connection = meaning  # type: ignore[assignment]  # as above
+        facts.connection = said if facts.connection is UNSAID else both(facts.connection, said)
     elif kind == _CODING:
         if facts.chunked or meaning != b"chunked":
             raise Malformed(UPSTREAM_PROTOCOL, "Transfer-Encoding is not exactly chunked")
@@ -140,5 +156,5 @@ def _note(facts: _Facts, kind: int, meaning: object) -> None:
 def _check_switch(facts: _Facts, upgrade: bytes) -> None:
     if not upgrade:
         raise Malformed(UPSTREAM_PROTOCOL, "it switched protocols without being asked")
-    if facts.upgrade != upgrade or b"upgrade" not in facts.connection:
+    if facts.upgrade != upgrade or not facts.connection.upgrade:
         raise Malformed(UPSTREAM_PROTOCOL, "it switched to another protocol than was asked for")
