@@ -1,6 +1,7 @@
 """Writes the access log: what the ring has, ten times a second, never in the way of a request."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import anyio
 from anyio import to_thread
@@ -20,15 +21,20 @@ SLICE = 64
 class AccessWriter:
     """Records that the ring lost before they were written, or that the disk did not take, are counted as dropped."""
 
-    def __init__(self, settings: AccessLog, limits: LogLimits, ring: Ring) -> None:
+    def __init__(self, settings: AccessLog, limits: LogLimits, ring: Ring, say: Callable[[str], None]) -> None:
+        """say: told once when the log cannot be written, and once when it can again."""
         self._file = LogFile(settings.path, limits)
         self._format: Callable[[AccessLine], str] = as_json if settings.format is LogFormat.JSON else as_text
         self._ring = ring
         self._position = ring.total
+        self._say = say
+        self._failing = False
         self.dropped = 0
 
     async def run(self) -> None:
         """Until it is cancelled; then what is left is written."""
+        with suppress(OSError):  # then the first write says so
+            await anyio.Path(self._file.path.parent).mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             while True:
                 await anyio.sleep(EVERY)
@@ -46,8 +52,16 @@ class AccessWriter:
         for start in range(0, len(batch.records), SLICE):
             records = batch.records[start : start + SLICE]
             text = self._lines(records)
-            if not await to_thread.run_sync(self._file.write, text):
+            written = await to_thread.run_sync(self._file.write, text)
+            if not written:
                 self.dropped += len(records)
+            self._tell(failing=not written)
+
+    def _tell(self, *, failing: bool) -> None:
+        if failing != self._failing:
+            self._failing = failing
+            what = "cannot be written" if failing else f"goes on, {self.dropped} lines are missing"
+            self._say(f"the access log {self._file.path} {what}")
 
     def _lines(self, records: Sequence[Record]) -> str:
         offset = self._ring.wall_offset

@@ -37,10 +37,12 @@ def compile_snapshot(project: Project, layout: Layout, endpoints: Endpoints, gen
     )
 
 
-def with_endpoints(snapshot: Snapshot, service: str, endpoints: Sequence[Endpoint]) -> Snapshot:
-    """The next generation, in which only the endpoints of one service differ."""
-    upstream = replace(snapshot.upstreams[service], endpoints=tuple(endpoints))
-    return replace(snapshot, generation=snapshot.generation + 1, upstreams={**snapshot.upstreams, service: upstream})
+def with_endpoints(snapshot: Snapshot, changed: Endpoints) -> Snapshot:
+    """The next generation, in which only the endpoints of these services differ."""
+    upstreams = {
+        name: replace(snapshot.upstreams[name], endpoints=tuple(endpoints)) for name, endpoints in changed.items()
+    }
+    return replace(snapshot, generation=snapshot.generation + 1, upstreams={**snapshot.upstreams, **upstreams})
 
 
 def without_gateway(snapshot: Snapshot) -> Snapshot:

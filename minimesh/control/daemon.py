@@ -78,10 +78,17 @@ def _run(options: UpOptions, loaded: Loaded, folder: StateFolder, clock: Clock, 
     except SpecError:
         raise
     except Exception as error:  # noqa: BLE001 - the edge: a person gets a sentence, the file has the rest
-        report(write_crash(folder.path, error, clock))
+        report(write_crash(folder.path, _cause(error), clock))
     else:
         return 0
     return EXIT_FAILED
+
+
+def _cause(error: Exception) -> Exception:
+    """The one error in a group of one: tasks wrap what they raise."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 async def _live(options: UpOptions, loaded: Loaded, folder: StateFolder, clock: Clock, report: Reporter) -> None:

@@ -99,6 +99,7 @@ class Mesh:
         self._at_end: list[Callable[[], None]] = []
         self._report = report
         self._known: dict[tuple[str, int], InstanceStatus] = {}
+        self._changed: set[str] = set()
         self._stop_wanted = anyio.Event()
         self._hurry = False
         self._within: float | None = None
@@ -116,8 +117,9 @@ class Mesh:
             stack.callback(self.pulse.stop)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.names.keep_fresh)
-                if self.project.access_log is not None:
-                    tasks.start_soon(AccessWriter(self.project.access_log, self.project.logs, self.telemetry.ring).run)
+                if (log := self.project.access_log) is not None:
+                    writer = AccessWriter(log, self.project.logs, self.telemetry.ring, self.note)
+                    tasks.start_soon(writer.run)
                 tasks.start_soon(self._start)
                 await self._stop_wanted.wait()
                 await self._stop()
@@ -246,18 +248,29 @@ class Mesh:
             self._report(LogLine(line.service, line.replica, line.stream.value, line.text))
 
     def _refresh(self, name: str) -> None:
-        """The endpoints of a service are those of its replicas that are ready."""
+        """The endpoints of a service are those of its replicas that are ready.
+
+        Applied once for all that changes in a turn of the loop, and so before any request that comes of it.
+        """
         service = self.project.services.get(name)
         if service is None or not takes_calls(service):
             return
-        self._apply(with_endpoints(self.snapshot, name, self._endpoints(name)))
+        if not self._changed:
+            asyncio.get_running_loop().call_soon(self._apply_changed)
+        self._changed.add(name)
+
+    def _apply_changed(self) -> None:
+        changed, self._changed = self._changed, set()
+        if not self.ended.is_set():
+            self._apply(with_endpoints(self.snapshot, {name: self._endpoints(name) for name in changed}))
 
     def _endpoints(self, name: str) -> list[Endpoint]:
-        serving = [status for (owner, _), status in self._known.items() if owner == name and status.serving]
-        if self.project.services[name].addresses:
+        service = self.project.services[name]
+        replicas = range(1, service.replicas + 1)
+        serving = [each for each in replicas if (known := self._known.get((name, each))) and known.serving]
+        if service.addresses:
             return [address_endpoint(address) for address in self.names.of(name)] if serving else []
-        replicas = sorted(status.replica for status in serving)
-        return [replica_endpoint(name, replica, self.layout.replicas[name, replica]) for replica in replicas]
+        return [replica_endpoint(name, replica, self.layout.replicas[name, replica]) for replica in serving]
 
     def _apply(self, snapshot: Snapshot) -> None:
         self.plane.apply(snapshot)

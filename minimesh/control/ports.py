@@ -28,9 +28,10 @@ class PortBook:
         """seed: tells this project's ports from those of others, so that two seldom want the same."""
         self._seed = seed
         self._known = dict(known)
-        self._ephemeral = ephemeral
+        self._usable = _outside(ephemeral)
         self._is_free = is_free
         self._taken: set[int] = set()
+        self._promised = set(self._known.values())
 
     @property
     def known(self) -> Mapping[str, int]:
@@ -55,10 +56,11 @@ class PortBook:
         if purpose in self._known:
             yield self._known[purpose]
         digest = hashlib.sha256(f"{self._seed}\0{purpose}".encode()).digest()
-        usable = _outside(self._ephemeral)
-        start = int.from_bytes(digest[:4]) % len(usable)
-        others = set(self._known.values())
-        yield from (port for port in usable[start:] + usable[:start] if port not in others)
+        start = int.from_bytes(digest[:4]) % len(self._usable)
+        for offset in range(len(self._usable)):
+            port = self._usable[(start + offset) % len(self._usable)]
+            if port not in self._promised:
+                yield port
 
 
 def load_ports(path: Path) -> dict[str, int]:

@@ -10,6 +10,7 @@ from minimesh.control.programs import programs, selected
 from minimesh.control.report import Note, Problem, Reporter, UpOptions
 from minimesh.control.settle import StartError, cannot_listen, check_written_ports, may_choose_again, settle
 from minimesh.dataplane import FAST, Codec, DataPlane, ListenError
+from minimesh.dataplane.codec import codec_named
 from minimesh.model.clock import Clock
 from minimesh.model.project import Project
 from minimesh.model.snapshot import Snapshot
@@ -63,12 +64,12 @@ def prepare(
 
 def chosen_codec() -> Codec:
     """Raises StartError for a $MINIMESH_CODEC that is not known."""
-    known = {codec.name: codec for codec in (FAST,)}
     name = os.environ.get(CODEC_VARIABLE) or FAST.name
-    if name not in known:
-        message = f"{CODEC_VARIABLE}={name}: known are {', '.join(known)}"
-        raise StartError(Problem(codes.UNKNOWN_CODEC, message, help=f"unset {CODEC_VARIABLE}"))
-    return known[name]
+    try:
+        return codec_named(name)
+    except ValueError as error:
+        problem = Problem(codes.UNKNOWN_CODEC, f"{CODEC_VARIABLE}: {error}", help=f"unset {CODEC_VARIABLE}")
+        raise StartError(problem) from error
 
 
 def _listen(project: Project, folder: StateFolder, plane: DataPlane) -> tuple[Layout, Snapshot]:

@@ -88,7 +88,7 @@ def test_a_crash_leaves_a_file_and_a_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("format_", "begin"), [(LogFormat.JSON, "{"), (LogFormat.TEXT, "1970-")])
 def test_the_access_log_is_written_and_rotated(tmp_path: Path, format_: LogFormat, begin: str) -> None:
     ring = Ring(0.0)
-    writer = AccessWriter(AccessLog(tmp_path / "a.log", format_), LogLimits(max_size=40_000, keep=1), ring)
+    writer = AccessWriter(AccessLog(tmp_path / "a.log", format_), LogLimits(max_size=40_000, keep=1), ring, print)
     for number in range(200):
         ring.append(raw_record(b"/%d" % number))
     asyncio.run(writer.write())
@@ -106,20 +106,25 @@ def test_a_full_disk_costs_only_its_lines() -> None:
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("no /dev/full here")
+    said: list[str] = []
     ring = Ring(0.0)
-    writer = AccessWriter(AccessLog(full), LogLimits(), ring)
-    ring.append(raw_record())
-    asyncio.run(writer.write())
-    assert writer.dropped == 1
+    writer = AccessWriter(AccessLog(full), LogLimits(), ring, said.append)
+    for _ in range(3):
+        ring.append(raw_record())
+        asyncio.run(writer.write())
+    assert writer.dropped == 3
+    assert said == ["the access log /dev/full cannot be written"]
 
 
 def test_what_the_ring_lost_is_counted(tmp_path: Path) -> None:
+    said: list[str] = []
     ring = Ring(0.0, size=10)
-    writer = AccessWriter(AccessLog(tmp_path / "a.log"), LogLimits(), ring)
+    writer = AccessWriter(AccessLog(tmp_path / "a.log"), LogLimits(), ring, said.append)
     for _ in range(25):
         ring.append(raw_record())
     asyncio.run(writer.write())
     assert writer.dropped == 15
+    assert not said
     assert len((tmp_path / "a.log").read_text().splitlines()) == 10
 
 

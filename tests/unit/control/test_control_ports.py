@@ -115,3 +115,17 @@ def test_a_listener_takes_its_port_and_is_named(family: socket.AddressFamily, ho
             assert str(holder.pid) in str(holder)
     assert is_free(port)
     assert holder_of(port) is None
+
+
+def test_thousands_of_ports_are_chosen_in_no_time() -> None:
+    """Each look-up costs a few steps and not a walk over all ports."""
+    looked_at: list[int] = []
+
+    def counting(port: int) -> bool:
+        looked_at.append(port)
+        return True
+
+    many = PortBook("/scale", {}, USUAL_EPHEMERAL, counting)
+    for number in range(6_000):
+        many.choose(f"service-{number}/1")
+    assert len(looked_at) == 6_000
