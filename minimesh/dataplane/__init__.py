@@ -1,14 +1,17 @@
 """Floor 2: the only place of request bytes: heads, codecs, exchange, listeners, pools, timer wheel."""
 
-from minimesh.dataplane.codec import FAST, Codec
+from minimesh.dataplane.codec import CODECS, FAST, REFERENCE, Codec, codec_named
 from minimesh.dataplane.plane import DataPlane, EndpointStatistics, ListenError, ListenerStatistics, Statistics
 
 __all__ = [
+    "CODECS",
     "FAST",
+    "REFERENCE",
     "Codec",
     "DataPlane",
     "EndpointStatistics",
     "ListenError",
     "ListenerStatistics",
     "Statistics",
+    "codec_named",
 ]

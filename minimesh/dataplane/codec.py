@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from minimesh.dataplane.connections import ClientConnection, Entrance, Home, ServerConnection
 from minimesh.dataplane.http1.client import Http1Client
 from minimesh.dataplane.http1.server import Http1Server
+from minimesh.dataplane.reference.client import ReferenceClient
+from minimesh.dataplane.reference.server import ReferenceServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +20,13 @@ class Codec:
 
 
 FAST = Codec("fast", Http1Server, Http1Client)
+REFERENCE = Codec("reference", ReferenceServer, ReferenceClient)
+
+CODECS = {codec.name: codec for codec in (FAST, REFERENCE)}
+
+
+def codec_named(name: str) -> Codec:
+    """Raises ValueError, with what there is, for a name that is not known."""
+    if name not in CODECS:
+        raise ValueError(f"no codec is called {name!r}: there are {' and '.join(CODECS)}")
+    return CODECS[name]

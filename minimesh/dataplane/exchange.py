@@ -351,7 +351,7 @@ class Exchange:
         started = self._started
         wait = self._first_byte - started if self._first_byte else 0.0
         counters.classes[self._status // 100] += 1
-        if wait:
+        if self._first_byte:
             counters.latency[bucket_of(int(wait * 1e6))] += 1
         counters.bytes_in += self._bytes_in
         counters.bytes_out += self._bytes_out
