@@ -25,7 +25,19 @@ from minimesh.control.lock import Lock, LockedError
 from minimesh.control.mesh import Mesh
 from minimesh.control.paths import StateFolder, UnsafeFolderError
 from minimesh.control.prepare import chosen_codec, prepare, take_over
-from minimesh.control.report import ConfigOk, Event, LogLine, Note, Problem, Ready, Reporter, ServiceEvent, UpOptions
+from minimesh.control.report import (
+    ConfigOk,
+    Event,
+    LogLine,
+    Note,
+    Problem,
+    Ready,
+    Reporter,
+    ServiceEvent,
+    Stopped,
+    Stopping,
+    UpOptions,
+)
 from minimesh.control.settle import StartError
 from minimesh.control.socket import bind_control_socket
 from minimesh.control.teller import Teller
@@ -205,8 +217,10 @@ def _write(event: Event) -> None:
             line = "\n  ".join([f"error[{event.code}]: {event.message}", *event.evidence, *help_])
         case Ready():
             line = f"ready in {event.seconds:.1f} s   {event.url or ''}"
-        case _:
-            line = repr(event)
+        case Stopping():
+            line = f"stopping {', '.join(event.services)}"
+        case Stopped():
+            line = f"stopped {event.services} in {event.seconds:.1f} s, {event.left} processes left"
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 

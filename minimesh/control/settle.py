@@ -1,5 +1,6 @@
 """Ports for everything: those that are written must be free, the others are chosen."""
 
+import errno
 from collections.abc import Collection, Sequence
 
 from minimesh.control import codes, ports
@@ -59,7 +60,7 @@ def cannot_listen(project: Project, listener: Listener, error: OSError) -> Start
     address = listener.address
     is_gateway = listener.kind is ListenerKind.GATEWAY
     where = str(project.gateway.where) if is_gateway and project.gateway else ""
-    if is_gateway and not ports.is_free(address.port):
+    if is_gateway and error.errno == errno.EADDRINUSE:
         message = f"gateway port {address.port} is already in use"
         help_ = f"http = {address.port + 1} under [gateway], or leave it out for a free one"
         return StartError(Problem(codes.GATEWAY_PORT, message, where, _evidence(address.port), help_))

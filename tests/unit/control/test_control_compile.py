@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from minimesh.control.compile import address_endpoint, compile_snapshot, replica_endpoint
+from minimesh.control.compile import (
+    address_endpoint,
+    compile_snapshot,
+    replica_endpoint,
+    with_endpoints,
+    without_gateway,
+)
 from minimesh.control.layout import Layout, listening_replicas, pairs
 from minimesh.model.address import Address
 from minimesh.model.identity import Identity
@@ -97,3 +103,39 @@ def test_upstreams_are_there_before_their_endpoints_are_ready() -> None:
     assert endpoint.name == "orders-2"
     assert endpoint.addresses == (Address("127.0.0.1", 21_000), Address("::1", 21_000))
     assert after.upstreams["partner"].endpoints[0].name == "10.0.0.1:80"
+
+
+def test_the_next_generation_shares_what_did_not_change() -> None:
+    first = compile_snapshot(project(ORDERS, PARTNER), Layout(), {}, 1)
+    endpoint = replica_endpoint("orders", 1, 21_000)
+    second = with_endpoints(first, {"orders": [endpoint]})
+    assert second.generation == 2
+    assert second.upstreams["orders"].endpoints == (endpoint,)
+    assert second.upstreams["orders"].timeouts == Timeouts(request=2.0)
+    assert second.upstreams["partner"] is first.upstreams["partner"]
+    assert second.listeners is first.listeners
+    assert first.upstreams["orders"].endpoints == ()
+
+
+def test_on_the_way_down_nothing_comes_in_but_services_may_still_call() -> None:
+    given = project(ORDERS, WORKER, gateway=Gateway(routes=(Route(to="orders"),)))
+    before = compile_snapshot(given, Layout(gateway=AT, outbound={("worker", "orders"): AT}), {}, 1)
+    after = without_gateway(before)
+    assert set(before.listeners) == {"gateway", "worker->orders"}
+    assert set(after.listeners) == {"worker->orders"}
+    assert (after.generation, after.upstreams) == (2, before.upstreams)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "host"),
+    [
+        ((Address("10.0.0.1", 80),), b""),
+        ((Address("::1", 8080),), b""),
+        ((Address("pay.test", 80),), b"pay.test"),
+        ((Address("pay.test", 8080),), b"pay.test:8080"),
+        ((Address("10.0.0.1", 80), Address("pay.test", 80)), b"pay.test"),
+    ],
+)
+def test_a_service_with_a_name_of_its_own_is_asked_by_it(addresses: tuple[Address, ...], host: bytes) -> None:
+    snapshot = compile_snapshot(project(Service("pay", addresses=addresses)), Layout(), {}, 1)
+    assert snapshot.upstreams["pay"].host == host
