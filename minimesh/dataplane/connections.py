@@ -1,6 +1,8 @@
 """What listeners and pools see of a connection, and what it sees of them; every HTTP/1 codec fits in between."""
 
 import asyncio
+import socket
+import struct
 from typing import Protocol
 
 from minimesh.dataplane.heads import RequestHead
@@ -11,6 +13,16 @@ from minimesh.model.reason import Reason
 
 WATERMARK = 64 * 1024
 """Bytes of a connection that wait, either way, before whoever sends them is held back."""
+
+_RESET = struct.pack("ii", 1, 0)
+
+
+def cut(transport: asyncio.Transport) -> None:
+    """Close at once; the peer sees a reset, so that nothing that was cut looks whole."""
+    connection: socket.socket | None = transport.get_extra_info("socket")
+    if connection is not None and not transport.is_closing():
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    transport.abort()
 
 
 class Starts(ServerEvents, Protocol):

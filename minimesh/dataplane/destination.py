@@ -20,8 +20,9 @@ class Pool(Protocol):
 
     name: str
 
-    def take(self, exchange: ClientEvents, method: bytes) -> ClientStream | None:
-        """A stream that is there already, if there is one."""
+    def take(self, exchange: ClientEvents, sure: bool) -> ClientStream | None:
+        """A stream that is there already, if there is one; `sure`: only one that the endpoint has not closed yet, as
+        far as this machine knows."""
         ...
 
     def dial(self, exchange: ClientEvents) -> Dial:

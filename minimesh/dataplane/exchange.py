@@ -12,6 +12,7 @@ Whatever ends it ends in `_finish`, which leaves one record and no reference to 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Protocol
 
 from minimesh.dataplane.answers import answer
@@ -21,8 +22,8 @@ from minimesh.dataplane.ids import RandomBits, span_id, trace_id, traceparent
 from minimesh.dataplane.plan import Plan
 from minimesh.dataplane.streams import ClientStream, Fate, ServerStream
 from minimesh.dataplane.upload import Upload
-from minimesh.model.reason import NO_ENDPOINT, TIMEOUT, Cut, Reason
-from minimesh.policy.resend import Loss, may_resend
+from minimesh.model.reason import CONNECT_TIMEOUT, NO_ENDPOINT, TIMEOUT, Cut, Reason
+from minimesh.policy.resend import IDEMPOTENT, Loss, may_resend
 from minimesh.telemetry.counters import RouteCounters
 from minimesh.telemetry.histogram import bucket_of
 from minimesh.telemetry.ring import Ring
@@ -125,16 +126,21 @@ class Exchange:
 
     # --- towards the endpoint ----------------------------------------------------------------------------------
 
-    def _dispatch(self) -> None:
+    def _dispatch(self, failure: Reason | None = None) -> None:
+        """`failure`: why the last endpoint could not be connected to."""
         route = self._plan.route
         assert route is not None
         pool = route.upstream.pick(self._pool)
         if pool is None:
             self._refuse(NO_ENDPOINT, f"{route.destination} has no endpoint that is ready")
             return
+        if failure is CONNECT_TIMEOUT and pool is self._pool:
+            self._refuse(failure, "the only endpoint did not accept the connection in time")
+            return
         self._pool = pool
         self._tries += 1
-        client = pool.take(self, self._head.method)
+        # Where one kept connection had been closed, the others may be as well.
+        client = pool.take(self, self._stale > 0 or self._head.method not in IDEMPOTENT)
         if client is None:
             self._dial = pool.dial(self)
             if not self._request_ended and self._server is not None and not self._head.upgrade:
@@ -166,7 +172,7 @@ class Exchange:
     def client_failed(self, reason: Reason, detail: str) -> None:
         self._dial = None
         if may_resend(Loss.NOT_CONNECTED, self._head.method, self._tries, self._stale):
-            self._dispatch()
+            self._dispatch(reason)
         else:
             self._refuse(reason, detail)
 
@@ -244,6 +250,7 @@ class Exchange:
         if self._head.upgrade:
             if head.upgrade:
                 self._tunnel = True
+                server.arm(inf)
             elif self._client is not None:
                 self._request_ended = True
                 self._client.send_end(None)
@@ -274,7 +281,7 @@ class Exchange:
         if self._server is None:
             return
         if self._status:
-            self._cut_answer(Cut.UPSTREAM_CUT, detail)
+            self._cut_answer(Cut.TIMED_OUT if reason is TIMEOUT else Cut.UPSTREAM_CUT, detail)
             return
         resendable = self._upload is None or self._upload.resendable
         if resendable and may_resend(_LOSSES[fate], self._head.method, self._tries, self._stale):

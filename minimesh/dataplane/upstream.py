@@ -14,7 +14,6 @@ from minimesh.dataplane.wheel import Wheel
 from minimesh.model import snapshot
 from minimesh.model.reason import CONNECT_TIMEOUT, OUT_OF_DESCRIPTORS, UPSTREAM_REFUSED
 from minimesh.policy.balance import RoundRobin
-from minimesh.policy.resend import IDEMPOTENT
 
 KEPT_SECONDS = 60.0
 KEPT_CONNECTIONS = 256
@@ -46,12 +45,11 @@ class EndpointPool:
     def idle(self) -> int:
         return len(self._idle)
 
-    def take(self, exchange: ClientEvents, method: bytes) -> ClientStream | None:
-        """A stream that is there already, if there is one."""
+    def take(self, exchange: ClientEvents, sure: bool) -> ClientStream | None:
         idle = self._idle
         while idle:
             connection = idle.pop()
-            if method not in IDEMPOTENT and self._was_closed(connection):
+            if sure and self._was_closed(connection):
                 connection.transport.close()
                 continue
             connection.attend(exchange)
@@ -67,7 +65,7 @@ class EndpointPool:
 
     def _was_closed(self, connection: ClientConnection) -> bool:
         """Whether the endpoint's close has arrived but not been seen yet. Costs a system call, so only requests that
-        must not be sent twice ask."""
+        must not be sent again ask."""
         if connection.transport.is_closing():
             return True
         descriptor: int = connection.transport.get_extra_info("socket").fileno()
@@ -114,7 +112,8 @@ class EndpointPool:
             self._open.add(connection)
             exchange, dial.exchange = dial.exchange, None
             if exchange is None:
-                self.release(connection)
+                # Its caller left. Kept, it would be a connection that no answer has shown to be good.
+                connection.transport.close()
             else:
                 connection.attend(exchange)
                 exchange.client_ready(connection)

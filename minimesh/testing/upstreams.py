@@ -32,7 +32,7 @@ class FakePool:
         self.dials: list[Dial] = []
         self._note = note
 
-    def take(self, exchange: ClientEvents, method: bytes) -> ClientStream | None:
+    def take(self, exchange: ClientEvents, sure: bool) -> ClientStream | None:
         if self.connection is not None and self.connection.going_away:
             return None
         if not self.kept:

@@ -12,8 +12,9 @@ from minimesh.dataplane.heads import NO_FIELDS, Fields
 from minimesh.dataplane.http1.lines import PLAIN, Lines, ignored
 from minimesh.model.reason import BAD_REQUEST, UPSTREAM_PROTOCOL, Reason
 
-# Extensions may follow a semicolon; they are for the next hop alone and are dropped (section 7.1.1).
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
+# Extensions may follow a semicolon; they are for the next hop alone and are dropped (section 7.1.1). The space that
+# the RFC forgives before it is not: who counts it as part of the number sees another body.
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*)?")
 _LONGEST_LINE = 4096
 _LARGEST_TRAILERS = 16 * 1024
 _MOST_TRAILERS = 100
@@ -21,14 +22,20 @@ _MOST_TRAILERS = 100
 # RFC 9110, section 6.5.1: what decides framing, routing or authentication has no business behind the body.
 _DROPPED = 1
 _FORBIDDEN = (
-    b"authorization connection content-encoding content-length content-range content-type expect forwarded host "
-    b"keep-alive proxy-authorization proxy-connection set-cookie te trailer transfer-encoding upgrade "
-    b"x-forwarded-client-cert x-forwarded-for x-forwarded-host x-forwarded-proto"
+    b"authorization connection content-encoding content-range content-type expect forwarded host keep-alive "
+    b"proxy-authorization proxy-connection set-cookie te trailer upgrade x-forwarded-client-cert x-forwarded-for "
+    b"x-forwarded-host x-forwarded-proto"
 )
 
 
 def _trailer_lines(fault: Reason) -> Lines[None]:
-    return Lines(dict.fromkeys(_FORBIDDEN.split(), (_DROPPED, ignored)), fault, _DROPPED)
+    def refused(value: bytes) -> None:
+        raise Malformed(fault, "a trailer would change the framing")
+
+    kinds = dict.fromkeys(_FORBIDDEN.split(), (_DROPPED, ignored))
+    return Lines(
+        {**kinds, b"content-length": (_DROPPED, refused), b"transfer-encoding": (_DROPPED, refused)}, fault, _DROPPED
+    )
 
 
 _TRAILERS = {fault: _trailer_lines(fault) for fault in (BAD_REQUEST, UPSTREAM_PROTOCOL)}

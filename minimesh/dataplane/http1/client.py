@@ -4,7 +4,7 @@ import asyncio
 from math import inf
 from typing import cast
 
-from minimesh.dataplane.connections import WATERMARK, ClientConnection, Home
+from minimesh.dataplane.connections import WATERMARK, ClientConnection, Home, cut
 from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.heads import NO_FIELDS, UNKNOWN, Fields, OutgoingHead
 from minimesh.dataplane.http1.body import Body, ChunkedBody, FixedBody, UntilClose
@@ -29,6 +29,7 @@ class Http1Client(ClientConnection, Timed):
         "_body",
         "_buffer",
         "_chunked",
+        "_ended",
         "_exchange",
         "_home",
         "_informational",
@@ -59,7 +60,8 @@ class Http1Client(ClientConnection, Timed):
         self._method = b""
         self._upgrade = b""
         self._informational = 0
-        self._answered = self._chunked = self._keeps = self._paused = self._sending = self._tunnel = False
+        self._answered = self._chunked = self._ended = self._keeps = False
+        self._paused = self._sending = self._tunnel = False
 
     def attend(self, exchange: ClientEvents) -> None:
         """Serve this exchange from now on."""
@@ -69,7 +71,6 @@ class Http1Client(ClientConnection, Timed):
     # --- the connection ----------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-
         self.transport = transport = cast("asyncio.Transport", transport)  # uvloop's do not inherit from it
         transport.set_write_buffer_limits(high=WATERMARK)
 
@@ -100,6 +101,7 @@ class Http1Client(ClientConnection, Timed):
         if exchange is None:
             return False
         if self._tunnel:
+            self._ended = True
             exchange.response_end(None)
             return True
         if isinstance(self._body, UntilClose):
@@ -131,7 +133,7 @@ class Http1Client(ClientConnection, Timed):
 
     def timed_out(self) -> None:
         if self._exchange is None:
-            self.transport.close()
+            self.transport.abort()
         elif self._paused:
             self._home.wheel.arm(self, self._home.wheel.now + self._home.idle_limit)
         else:
@@ -184,10 +186,16 @@ class Http1Client(ClientConnection, Timed):
     def reset(self) -> None:
         self._exchange = None
         self._body = None
-        self.transport.abort()
+        if self._ended and not self._sending:
+            # Both sides of a tunnel have shut: what the endpoint has not taken yet is still its own.
+            self.transport.close()
+            self._home.wheel.arm(self, self._home.wheel.now + self._home.idle_limit)
+        else:
+            cut(self.transport)
 
     def pause(self) -> None:
-        if not self._paused and not self.transport.is_closing():
+        # The last of an answer may be more than its caller can take, but then this is free for the next one already.
+        if self._exchange is not None and not self._paused and not self.transport.is_closing():
             self._paused = True
             self.transport.pause_reading()
 

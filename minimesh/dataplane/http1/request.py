@@ -33,7 +33,7 @@ from minimesh.model.reason import (
 )
 
 _DROPPED, _HOST, _LENGTH, _CODING, _CONNECTION, _UPGRADE, _EXPECT, _TE = range(1, 9)
-_REQUEST_ID, _TRACEPARENT, _FORWARDED, _FETCH_SITE = range(9, 13)
+_REQUEST_ID, _TRACEPARENT, _TRACESTATE, _FORWARDED, _FETCH_SITE = range(9, 14)
 
 _VISIBLE = bytes(range(0x21, 0x7F))
 _ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp]://([^/?#]*)(.*)")
@@ -81,6 +81,7 @@ _LINES: Lines[object] = Lines(
         b"te": (_TE, _read_te),
         b"x-request-id": (_REQUEST_ID, _read_request_id),
         b"traceparent": (_TRACEPARENT, _read_trace_context),
+        b"tracestate": (_TRACESTATE, ignored),
         b"x-forwarded-for": (_FORWARDED, ignored),
         b"x-forwarded-proto": (_FORWARDED, ignored),
         b"x-forwarded-host": (_FORWARDED, ignored),
@@ -121,6 +122,7 @@ class Block:
     expect = b""
     request_id = b""
     traceparent = b""
+    tracestate = b""
     trailers = False
     cross_site = False
 
@@ -146,6 +148,9 @@ def read_block(block: bytes, limits: Limits) -> Block:
             result.host = line[2]  # type: ignore[assignment]  # each kind's meaning is what its reader returns
         elif kind != _DROPPED:
             _note(result, kind, line[2], text, kept)
+    if result.tracestate and result.traceparent:
+        # Trace Context, section 3.2.2.5: where the trace begins anew, there is no state of it.
+        kept.append(result.tracestate)
     if result.connection.listed:
         kept = without(kept, result.connection.listed)
     if result.trailers:
@@ -160,6 +165,8 @@ def _note(block: Block, kind: int, meaning: object, text: bytes, kept: list[byte
         block.request_id = meaning  # type: ignore[assignment]  # as above
     elif kind == _TRACEPARENT:
         block.traceparent = meaning  # type: ignore[assignment]
+    elif kind == _TRACESTATE:
+        block.tracestate = block.tracestate + b"\r\n" + text if block.tracestate else text
     elif kind == _CONNECTION:
         said: Connection = meaning  # type: ignore[assignment]
         block.connection = said if block.connection is UNSAID else both(block.connection, said)

@@ -1,12 +1,10 @@
 """The side towards the caller: a connection that serves one exchange at a time, and is its stream."""
 
 import asyncio
-import socket
-import struct
 from math import inf
 from typing import cast
 
-from minimesh.dataplane.connections import WATERMARK, Entrance, ServerConnection, Starts
+from minimesh.dataplane.connections import WATERMARK, Entrance, ServerConnection, Starts, cut
 from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.heads import NO_FIELDS, UNKNOWN, Fields, RequestHead, ResponseHead
 from minimesh.dataplane.http1.body import Body, ChunkedBody, FixedBody
@@ -16,7 +14,6 @@ from minimesh.dataplane.wheel import Timed
 from minimesh.model.reason import BAD_REQUEST, CLIENT_TIMEOUT, HEAD_TOO_LARGE, TARGET_TOO_LONG, Cut, Reason
 
 _LINGER = 2.0
-_RESET = struct.pack("ii", 1, 0)
 
 
 class Http1Server(ServerConnection, Timed):
@@ -39,7 +36,6 @@ class Http1Server(ServerConnection, Timed):
         "_paused",
         "_reading",
         "_request",
-        "_responding",
         "_transport",
         "_tunnel",
         "_unsent",
@@ -63,7 +59,7 @@ class Http1Server(ServerConnection, Timed):
         self._block_memo: tuple[bytes, Block] | None = None
         self._deadline = inf
         self._unsent = 0
-        self._reading = self._responding = self._chunked = False
+        self._reading = self._chunked = False
         self._close = self._eof = self._tunnel = self._lingering = self._blocked = self._paused = False
         self.peer = ""
         self.loopback = False
@@ -75,7 +71,6 @@ class Http1Server(ServerConnection, Timed):
     # --- the connection ----------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-
         self._transport = transport = cast("asyncio.Transport", transport)  # uvloop's do not inherit from it
         transport.set_write_buffer_limits(high=WATERMARK)
         name = transport.get_extra_info("peername")
@@ -119,8 +114,7 @@ class Http1Server(ServerConnection, Timed):
 
     def pause_writing(self) -> None:
         self._blocked = True
-        self._unsent = self._transport.get_write_buffer_size()
-        self._entrance.wheel.arm(self, min(self._entrance.wheel.now + self._entrance.limits.send, self._deadline))
+        self._look_again()
         if self._exchange is not None:
             self._exchange.response_blocked()
 
@@ -128,6 +122,8 @@ class Http1Server(ServerConnection, Timed):
         self._blocked = False
         if self._exchange is not None:
             self._exchange.response_unblocked()
+        elif not self._lingering:
+            self._read_on()
 
     def drain(self) -> None:
         """Take no further request: close when idle, else after the answer."""
@@ -137,10 +133,8 @@ class Http1Server(ServerConnection, Timed):
 
     def abort(self) -> None:
         """Close at once; the peer sees a reset, so that nothing that was cut looks whole."""
-        connection: socket.socket | None = self._transport.get_extra_info("socket")
-        if connection is not None and not self._transport.is_closing():
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        self._transport.abort()
+        cut(self._transport)
+        self._cut(Cut.STOPPED, "the mesh stopped")
 
     # --- requests in -------------------------------------------------------------------------------------------
 
@@ -156,8 +150,11 @@ class Http1Server(ServerConnection, Timed):
             if raw == self._memo_raw:
                 request = self._memo
             elif raw.startswith(b"\r\n"):
-                # RFC 9112, section 2.2: an empty line before a request is forgiven.
+                # RFC 9112, section 2.2: an empty line before a request is forgiven. One: each costs a copy of the rest.
                 data = raw[2:] + data
+                if data.startswith(b"\r\n"):
+                    self._refuse(BAD_REQUEST, "there are two empty lines before the request")
+                    break
                 continue
             else:
                 try:
@@ -167,7 +164,7 @@ class Http1Server(ServerConnection, Timed):
                     break
             self._request = request
             data = self._begin(request, data)
-            if self._exchange is not None or self._lingering or self._transport.is_closing():
+            if self._exchange is not None or self._blocked or self._lingering or self._transport.is_closing():
                 if not self._lingering:
                     self._keep(data)
                 break
@@ -192,7 +189,6 @@ class Http1Server(ServerConnection, Timed):
     def _begin(self, request: Request, data: bytes) -> bytes:
         """Start an exchange; what is behind the request is returned."""
         head = request.head
-        self._responding = True
         if not head.length:
             self._exchange = exchange = self._entrance.exchange(self, head)
             exchange.start(b"", not head.upgrade)
@@ -228,8 +224,8 @@ class Http1Server(ServerConnection, Timed):
         if not body.done:
             wheel = self._entrance.wheel
             wheel.arm(self, min(wheel.now + self._entrance.limits.body, self._deadline))
-        for piece in pieces:
-            exchange.request_data(piece)
+        if pieces:
+            exchange.request_data(pieces[0] if len(pieces) == 1 else b"".join(pieces))
             if self._exchange is not exchange:
                 return
         if body.done:
@@ -237,8 +233,6 @@ class Http1Server(ServerConnection, Timed):
             self._buffer = rest
             self.due = self._deadline
             exchange.request_end(body.trailers if body.trailers is not NO_FIELDS else None)
-            if not self._responding:
-                self._finished()
 
     def _wait_for_head(self, data: bytes) -> None:
         """A head that is not whole: refuse early what can never become one, else keep it and set its limit."""
@@ -261,7 +255,6 @@ class Http1Server(ServerConnection, Timed):
 
     def _refuse(self, reason: Reason, detail: str) -> None:
         self._close = True
-        self._responding = True
         self._request = _NO_REQUEST
         self._entrance.refuse(self, reason, detail)
 
@@ -281,6 +274,9 @@ class Http1Server(ServerConnection, Timed):
     def send_head(self, head: ResponseHead, data: bytes, end: bool) -> None:
         encoded = head.http1 or response_head(head)
         request = self._request
+        if end and self._body is not None:
+            # The answer is whole before the request: the rest of that is of no use to anybody (see _end_response).
+            self._close = True
         if head.length >= 0 and not self._close and not request.close and not request.keep_alive and not head.upgrade:
             if self._entrance.draining:
                 self._close = True
@@ -308,6 +304,8 @@ class Http1Server(ServerConnection, Timed):
             early, self._buffer = self._buffer, b""
             if early and self._exchange is not None:
                 self._exchange.request_data(early)
+            if self._eof and self._exchange is not None:
+                self._exchange.request_end(None)
             return
         if head.length == UNKNOWN:
             self._chunked = bool(request.minor)
@@ -349,16 +347,14 @@ class Http1Server(ServerConnection, Timed):
     def over(self) -> None:
         """Both directions of a tunnel have ended."""
         self._exchange = None
-        self._lingering = True
         self._transport.close()
+        self._linger()
 
     def _end_response(self) -> None:
-        self._responding = False
         self._chunked = False
         if self._body is None:
             self._finished()
         else:
-            # The rest of the body is of no use to anybody: answer, then close.
             self._exchange = None
             self._body = None
             self._linger()
@@ -370,6 +366,14 @@ class Http1Server(ServerConnection, Timed):
         if self._close or (self._eof and not self._buffer):
             self._linger()
             return
+        if self._blocked:
+            # Nobody takes the answer yet, so nobody would hear that the next one has to wait.
+            self._hold(True)
+            self._look_again()
+        else:
+            self._read_on()
+
+    def _read_on(self) -> None:
         self._idle()
         if self._paused:
             self._hold(False)
@@ -387,14 +391,14 @@ class Http1Server(ServerConnection, Timed):
         """Shut our side first and read on a little, so that a reset does not overtake the answer (RFC 9112, 9.6)."""
         self._lingering = True
         self._buffer = b""
-        if self._transport.is_closing():
-            return
-        if self._eof:
-            self._transport.close()
-            return
-        self._hold(False)
-        self._transport.write_eof()
-        self._entrance.wheel.arm(self, self._entrance.wheel.now + _LINGER)
+        self._deadline = inf
+        if not self._transport.is_closing():
+            if self._eof:
+                self._transport.close()
+            else:
+                self._hold(False)
+                self._transport.write_eof()
+        self._look_again()
 
     # --- back-pressure and time --------------------------------------------------------------------------------
 
@@ -419,24 +423,20 @@ class Http1Server(ServerConnection, Timed):
 
     def timed_out(self) -> None:
         wheel, limits = self._entrance.wheel, self._entrance.limits
-        if self._lingering:
-            self._transport.abort()
+        if self._exchange is not None and wheel.now >= self._deadline:
+            self._deadline = inf
+            self._exchange.deadline_passed()
+        elif self._blocked or self._lingering:
+            if self._transport.get_write_buffer_size() < self._unsent:
+                self._look_again()
+            else:
+                self._cut(Cut.SLOW_READER, f"the caller took nothing for {limits.send:g} s")
+                (self.abort if self._unsent else self._transport.abort)()
         elif self._exchange is None:
             if self._buffer:
                 self._refuse(CLIENT_TIMEOUT, f"the head was not whole after {limits.head:g} s")
             else:
-                self._transport.close()
-        elif wheel.now >= self._deadline:
-            self._deadline = inf
-            self._exchange.deadline_passed()
-        elif self._blocked:
-            unsent = self._transport.get_write_buffer_size()
-            if unsent < self._unsent:
-                self._unsent = unsent
-                wheel.arm(self, min(wheel.now + limits.send, self._deadline))
-            else:
-                self._cut(Cut.SLOW_READER, f"the caller took nothing for {limits.send:g} s")
-                self.abort()
+                self._transport.abort()
         elif self._body is not None and not self._paused:
             self._close = True
             self._exchange.request_refused(CLIENT_TIMEOUT, f"the body stood still for {limits.body:g} s")
@@ -445,11 +445,17 @@ class Http1Server(ServerConnection, Timed):
         elif self._deadline != inf:
             wheel.arm(self, self._deadline)
 
-    def _cut(self, cut: Cut, detail: str) -> None:
+    def _look_again(self) -> None:
+        """When the caller should have taken some of what waits for it, or, with nothing waiting, have closed too."""
+        wheel = self._entrance.wheel
+        self._unsent = unsent = self._transport.get_write_buffer_size()
+        wheel.arm(self, min(wheel.now + (self._entrance.limits.send if unsent else _LINGER), self._deadline))
+
+    def _cut(self, how: Cut, detail: str) -> None:
         exchange, self._exchange = self._exchange, None
         self._body = None
         if exchange is not None:
-            exchange.request_cut(cut, detail)
+            exchange.request_cut(how, detail)
 
 
 _NO_REQUEST = Request(RequestHead(b"", b"", b""), chunked=False, close=True, keep_alive=False, minor=1)

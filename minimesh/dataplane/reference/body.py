@@ -71,7 +71,14 @@ class Body:
                 self.trailers = _trailers(event)
                 self.behind = self._connection.trailing_data[0]
             else:
+                self._check_begun()
                 return
+
+    def _check_begun(self) -> None:
+        """A line that is not whole yet: h11 would wait for the CRLF behind a bare LF."""
+        begun = self._connection.trailing_data[0] if self._chunked else b""
+        if begun.count(b"\n") != begun.count(b"\r\n"):
+            raise Malformed(self._fault, "a line of the chunked body ends with a bare LF")
 
     def _next_event(self) -> object:
         before = self._connection.trailing_data[0] if self._chunked else b""

@@ -3,7 +3,7 @@
 import asyncio
 from typing import cast
 
-from minimesh.dataplane.connections import WATERMARK, ClientConnection, Home
+from minimesh.dataplane.connections import WATERMARK, ClientConnection, Home, cut
 from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.heads import UNKNOWN, Fields, OutgoingHead
 from minimesh.dataplane.http1.client import LARGEST_HEAD, MOST_FIELDS, MOST_INFORMATIONAL
@@ -30,7 +30,7 @@ class ReferenceClient(ClientConnection, Timed):
         self._body: Body | None = None
         self._buffer = b""
         self._informational = 0
-        self._answered = self._chunked = self._sending = self._paused = self._tunnel = False
+        self._answered = self._chunked = self._sending = self._paused = self._tunnel = self._ended = False
 
     def attend(self, exchange: ClientEvents) -> None:
         self._exchange = exchange
@@ -66,6 +66,7 @@ class ReferenceClient(ClientConnection, Timed):
         if exchange is None:
             return False
         if self._tunnel:
+            self._ended = True
             exchange.response_end(None)
             return True
         if body is not None and answer is not None and answer.until_close and body.end_of_input():
@@ -95,7 +96,7 @@ class ReferenceClient(ClientConnection, Timed):
 
     def timed_out(self) -> None:
         if self._exchange is None:
-            self.transport.close()
+            self.transport.abort()
         elif self._paused:
             self._wait(self._home.idle_limit)
         else:
@@ -134,10 +135,16 @@ class ReferenceClient(ClientConnection, Timed):
 
     def reset(self) -> None:
         self._exchange = None
-        self.transport.abort()
+        if self._ended and not self._sending:
+            # Both sides of a tunnel have shut: what the endpoint has not taken yet is still its own.
+            self.transport.close()
+            self._wait(self._home.idle_limit)
+        else:
+            cut(self.transport)
 
     def pause(self) -> None:
-        if not self._paused and not self.transport.is_closing():
+        # The last of an answer may be more than its caller can take, but then this is free for the next one already.
+        if self._exchange is not None and not self._paused and not self.transport.is_closing():
             self._paused = True
             self.transport.pause_reading()
 

@@ -108,8 +108,10 @@ def _head(event: h11.Request, minor: int, *, chunked: bool, limits: Limits) -> R
     upgrade = b",".join(value for name, value in event.headers if name == b"upgrade").lower()
     wanted = upgrade == b"websocket" and b"upgrade" in tokens_of(event, b"connection")
     trailers = b"trailers" in tokens_of(event, b"te")
-    fields = end_to_end(event, _NOT_PASSED_ON)
     request_id, context = last(event, b"x-request-id"), last(event, b"traceparent")
+    traced = _TRACE_CONTEXT.fullmatch(context) is not None
+    # Trace Context, section 3.2.2.5: where the trace begins anew, there is no state of it.
+    fields = end_to_end(event, _NOT_PASSED_ON if traced else _NOT_PASSED_ON | {b"tracestate"})
     return RequestHead(
         method,
         target,
@@ -119,7 +121,7 @@ def _head(event: h11.Request, minor: int, *, chunked: bool, limits: Limits) -> R
         upgrade=b"websocket" if wanted and minor and not length else b"",
         expects_continue=bool(expect) and bool(minor),
         request_id=request_id if _REQUEST_ID.fullmatch(request_id) else b"",
-        traceparent=context if _TRACE_CONTEXT.fullmatch(context) else b"",
+        traceparent=context if traced else b"",
         forwarded=only(event, _FORWARDED.__contains__),
         cross_site=last(event, b"sec-fetch-site").lower() in (b"cross-site", b"same-site"),
         trailers=trailers,

@@ -1,12 +1,10 @@
 """The side towards the caller, on h11: one exchange at a time, everything behind it waits unread."""
 
 import asyncio
-import socket
-import struct
 from math import inf
 from typing import cast
 
-from minimesh.dataplane.connections import WATERMARK, Entrance, ServerConnection, Starts
+from minimesh.dataplane.connections import WATERMARK, Entrance, ServerConnection, Starts, cut
 from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.heads import UNKNOWN, Fields, ResponseHead
 from minimesh.dataplane.http1.encode import response_head
@@ -15,7 +13,6 @@ from minimesh.dataplane.wheel import Timed
 from minimesh.model.reason import BAD_REQUEST, CLIENT_TIMEOUT, HEAD_TOO_LARGE, TARGET_TOO_LONG, Cut, Reason
 
 _LINGER = 2.0
-_RESET = struct.pack("ii", 1, 0)
 
 
 class ReferenceServer(ServerConnection, Timed):
@@ -91,17 +88,15 @@ class ReferenceServer(ServerConnection, Timed):
             self._transport.close()
 
     def abort(self) -> None:
-        connection: socket.socket | None = self._transport.get_extra_info("socket")
-        if connection is not None and not self._transport.is_closing():
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        self._transport.abort()
+        cut(self._transport)
+        self._cut(Cut.STOPPED, "the mesh stopped")
 
     # --- requests in -------------------------------------------------------------------------------------------
 
     def _read_requests(self) -> None:
         """As many as are there and are over at once."""
         self._reading = True
-        while self._buffer and self._exchange is None and not self._over and not self._transport.is_closing():
+        while self._buffer and self._exchange is None and not self._has_to_wait():
             head = self._take_head()
             if head is None:
                 break
@@ -110,6 +105,9 @@ class ReferenceServer(ServerConnection, Timed):
             except Malformed as error:
                 self._refuse(error.reason, error.detail)
         self._reading = False
+
+    def _has_to_wait(self) -> bool:
+        return self._blocked or self._over or self._transport.is_closing()
 
     def _take_head(self) -> bytes | None:
         """The next whole head. One empty line before it is forgiven (RFC 9112, section 2.2)."""
@@ -198,6 +196,8 @@ class ReferenceServer(ServerConnection, Timed):
 
     def send_head(self, head: ResponseHead, data: bytes, end: bool) -> None:
         encoded = response_head(head)[:-2]
+        # An answer that is whole before the request leaves a body that nobody wants: the connection ends with it.
+        self._close = self._close or (end and self._body_open)
         if head.upgrade:
             self._switch(b"%bconnection: upgrade\r\nupgrade: %b\r\n\r\n" % (encoded, head.upgrade))
         else:
@@ -249,6 +249,14 @@ class ReferenceServer(ServerConnection, Timed):
             # The rest of a body that nobody waits for is of no use: the connection ends here.
             self._linger()
             return
+        if self._blocked:
+            # Nobody takes the answer yet, so nobody would hear that the next one has to wait.
+            self._hold(True)
+            self._look_again()
+        else:
+            self._read_on()
+
+    def _read_on(self) -> None:
         self._wait(self._entrance.limits.idle)
         self._hold(False)
         if not self._reading:
@@ -261,22 +269,20 @@ class ReferenceServer(ServerConnection, Timed):
 
     def over(self) -> None:
         self._exchange = None
-        self._over = True
         self._transport.close()
+        self._linger()
 
     def _linger(self) -> None:
         """Shut our side first and read on a little, so that a reset does not overtake the answer (RFC 9112, 9.6)."""
         self._over = True
         self._buffer = b""
-        if self._transport.is_closing():
-            return
-        if self._eof:
-            self._transport.close()
-            return
-        self._hold(False)
-        self._transport.write_eof()
-        self._unsent = self._transport.get_write_buffer_size()
-        self._wait(self._entrance.limits.send if self._unsent else _LINGER)
+        if not self._transport.is_closing():
+            if self._eof:
+                self._transport.close()
+            else:
+                self._hold(False)
+                self._transport.write_eof()
+        self._look_again()
 
     # --- back-pressure and time --------------------------------------------------------------------------------
 
@@ -297,8 +303,7 @@ class ReferenceServer(ServerConnection, Timed):
 
     def pause_writing(self) -> None:
         self._blocked = True
-        self._unsent = self._transport.get_write_buffer_size()
-        self._wait(self._entrance.limits.send)
+        self._look_again()
         if self._exchange is not None:
             self._exchange.response_blocked()
 
@@ -306,6 +311,8 @@ class ReferenceServer(ServerConnection, Timed):
         self._blocked = False
         if self._exchange is not None:
             self._exchange.response_unblocked()
+        elif not self._over:
+            self._read_on()
 
     def arm(self, due: float) -> None:
         self._deadline = due
@@ -317,19 +324,17 @@ class ReferenceServer(ServerConnection, Timed):
 
     def timed_out(self) -> None:
         exchange, limits = self._exchange, self._entrance.limits
-        if self._over:
-            self._end_lingering()
-        elif exchange is None:
-            self._end_idling()
-        elif self._entrance.wheel.now >= self._deadline:
+        if exchange is not None and self._entrance.wheel.now >= self._deadline:
             self._deadline = inf
             exchange.deadline_passed()
-        elif self._blocked:
-            if self._has_moved():
-                self._wait(limits.send)
+        elif self._blocked or self._over:
+            if self._transport.get_write_buffer_size() < self._unsent:
+                self._look_again()
             else:
                 self._cut(Cut.SLOW_READER, f"the caller took nothing for {limits.send:g} s")
-                self.abort()
+                (self.abort if self._unsent else self._transport.abort)()
+        elif exchange is None:
+            self._end_idling()
         elif self._body_open and not self._paused:
             self._close = True
             exchange.request_refused(CLIENT_TIMEOUT, f"the body stood still for {limits.body:g} s")
@@ -341,26 +346,17 @@ class ReferenceServer(ServerConnection, Timed):
     def _end_idling(self) -> None:
         if self._buffer:
             self._refuse(CLIENT_TIMEOUT, f"the head was not whole after {self._entrance.limits.head:g} s")
-        elif self._transport.get_write_buffer_size():
-            self._transport.abort()
-        else:
-            self._transport.close()
-
-    def _end_lingering(self) -> None:
-        """A slow reader may have the end of its answer for as long as it goes on taking it."""
-        if self._unsent and self._has_moved():
-            self._wait(self._entrance.limits.send if self._unsent else _LINGER)
         else:
             self._transport.abort()
 
-    def _has_moved(self) -> bool:
-        """Whether the caller has taken some of what waits since we last looked."""
-        before, self._unsent = self._unsent, self._transport.get_write_buffer_size()
-        return self._unsent < before
+    def _look_again(self) -> None:
+        """When the caller should have taken some of what waits for it, or, with nothing waiting, have closed too."""
+        self._unsent = self._transport.get_write_buffer_size()
+        self._wait(self._entrance.limits.send if self._unsent else _LINGER)
 
-    def _cut(self, cut: Cut, detail: str) -> None:
+    def _cut(self, how: Cut, detail: str) -> None:
         exchange, self._exchange = self._exchange, None
         self._body_open = False
         self._buffer = b""
         if exchange is not None:
-            exchange.request_cut(cut, detail)
+            exchange.request_cut(how, detail)

@@ -1,0 +1,162 @@
+"""A data plane between the test's callers and the test's service, in the test's own loop."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+from minimesh.dataplane import Codec, DataPlane
+from minimesh.model.address import Address
+from minimesh.model.clock import SystemClock
+from minimesh.model.identity import Identity
+from minimesh.model.project import Limits
+from minimesh.model.record import Record
+from minimesh.model.route import Route
+from minimesh.model.service import Timeouts
+from minimesh.model.snapshot import Endpoint, Listener, ListenerKind, Snapshot, Upstream
+from minimesh.telemetry import Telemetry
+from tests.integration.dataplane.wire import PATIENCE, Peer, Service
+
+TRUST_DOMAIN = "shop.mesh"
+GATEWAY = "gateway"
+OUTBOUND = "web->api"
+DEFAULT_LIMITS = Limits()
+DEFAULT_TIMEOUTS = Timeouts()
+ANY_PORT = Address("127.0.0.1", 0)
+
+
+class Setup(NamedTuple):
+    """What carries the bytes."""
+
+    codec: str
+    uvloop: bool
+
+    def __str__(self) -> str:
+        return f"{self.codec}-{'uvloop' if self.uvloop else 'asyncio'}"
+
+
+# With reference the loop is the standard one: it is for where neither httptools nor uvloop is to be had.
+SETUPS = (Setup("fast", True), Setup("fast", False), Setup("reference", False))
+
+
+async def until(condition: Callable[[], object], what: str = "", seconds: float = PATIENCE) -> None:
+    """Wait for something that announces itself to nobody."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while not condition():
+        assert loop.time() < deadline, f"not in {seconds:g} s: {what or condition}"
+        await asyncio.sleep(0.002)
+
+
+class Stage:
+    """Who is on it: callers (`call`), the mesh (`plane`), the service `api` (`service`, more in `services`)."""
+
+    def __init__(self, codec: Codec) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.telemetry = Telemetry(SystemClock())
+        self.plane = DataPlane(self.loop, SystemClock(), self.telemetry, codec=codec)
+        self.services: list[Service] = []
+        self.callers: list[Peer] = []
+        self.mistakes: list[dict[str, object]] = []
+        self.loop.set_exception_handler(lambda _, context: self.mistakes.append(context))
+        self.snapshot = Snapshot(0)
+
+    def open(
+        self,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
+        routes: tuple[Route, ...] = (Route("api"),),
+        endpoints: int = 1,
+        ports: tuple[int, ...] = (),
+    ) -> None:
+        """`ports`: of the endpoints, where they are not to be services of this stage."""
+        if not ports:
+            self.services = [Service() for _ in range(endpoints)]
+            ports = tuple(service.port for service in self.services)
+        api = Upstream(
+            Identity(TRUST_DOMAIN, "api"),
+            tuple(Endpoint(f"api/{n}", (Address("127.0.0.1", port),)) for n, port in enumerate(ports, 1)),
+            timeouts,
+        )
+        gateway = Listener(ListenerKind.GATEWAY, ANY_PORT, Identity(TRUST_DOMAIN, GATEWAY), routes, limits)
+        web = Listener(ListenerKind.OUTBOUND, ANY_PORT, Identity(TRUST_DOMAIN, "web"), (Route("api"),), limits)
+        self.apply(Snapshot(1, listeners={GATEWAY: gateway, OUTBOUND: web}, upstreams={"api": api}))
+
+    def apply(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.plane.apply(snapshot)
+
+    def serve_at(self, *services: Service) -> None:
+        """Other endpoints from now on."""
+        old = self.snapshot.upstreams["api"]
+        endpoints = tuple(
+            Endpoint(f"api/{service.port}", (Address("127.0.0.1", service.port),)) for service in services
+        )
+        self.services += [service for service in services if service not in self.services]
+        self.apply(
+            replace(
+                self.snapshot,
+                generation=self.snapshot.generation + 1,
+                upstreams={"api": replace(old, endpoints=endpoints)},
+            )
+        )
+
+    @property
+    def service(self) -> Service:
+        return self.services[0]
+
+    async def call(self, listener: str = GATEWAY, receive_buffer: int = 0) -> Peer:
+        """A new caller. receive_buffer: bytes that its kernel takes unread."""
+        connection = socket.socket()
+        if receive_buffer:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        connection.setblocking(False)
+        await self.loop.sock_connect(connection, self.plane.address(listener))
+        peer = Peer(connection)
+        self.callers.append(peer)
+        return peer
+
+    async def conversation(self, request: bytes, listener: str = GATEWAY) -> tuple[Peer, Peer]:
+        """A caller that has sent this, and the connection that the service gets it on."""
+        caller = await self.call(listener)
+        await caller.send(request)
+        return caller, await self.service.accept()
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        return self.telemetry.ring.since(0).records
+
+    async def record(self, number: int = 1) -> Record:
+        """The nth exchange's record, once it is over."""
+        await until(lambda: self.telemetry.ring.total >= number, f"record {number}")
+        return self.records[number - 1]
+
+    @property
+    def open_connections(self) -> int:
+        statistics = self.plane.statistics()
+        listeners = sum(one.connections for one in statistics.listeners.values())
+        return listeners + sum(
+            endpoint.active for endpoints in statistics.upstreams.values() for endpoint in endpoints.values()
+        )
+
+    @property
+    def idle(self) -> int:
+        """Kept connections to the service."""
+        endpoints = self.plane.statistics().upstreams["api"]
+        return sum(endpoint.idle for endpoint in endpoints.values())
+
+    async def close(self) -> None:
+        """Everybody leaves; then nothing may be left of them in the mesh, and nothing may have gone wrong in it."""
+        for caller in self.callers:
+            caller.close()
+        for service in self.services:
+            service.close()
+        await until(lambda: self.open_connections == 0, "the mesh lets go of every connection")
+        await until(lambda: self.idle == 0, "the mesh sees that kept connections were closed")
+        self.plane.close()
+        await asyncio.sleep(0)
+        requests = sum(counters.requests for counters in self.telemetry.counters.all())
+        assert requests == self.telemetry.ring.total, "each exchange leaves one record"
+        assert self.mistakes == []
