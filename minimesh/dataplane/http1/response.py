@@ -99,7 +99,7 @@ def read_response(raw: bytes, method: bytes, upgrade: bytes, most_fields: int) -
     facts = _Facts()
     kept = _read_fields(lines, facts)
     connection, length, chunked = facts.connection, facts.length, facts.chunked
-    if chunked and minor == b"0":
+    if chunked and old:
         raise Malformed(UPSTREAM_PROTOCOL, "there is a Transfer-Encoding in HTTP/1.0")
     if connection.listed:
         kept = without(kept, connection.listed)
