@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, cast
 
 from minimesh.cli.context import Context
-from minimesh.cli.errors import Exit
+from minimesh.cli.errors import CommandError, Exit
 from minimesh.cli.options import Argument, Command, Option
 from minimesh.cli.text import escape
 from minimesh.cli.values import duration
 
 if TYPE_CHECKING:
+    from minimesh.control.client import Client
     from minimesh.control.views import ServiceView
 
 
@@ -29,6 +31,31 @@ def down(context: Context, *, timeout: float | None) -> int:
     return Exit.OK
 
 
+# States of a service that has got where it was going, or will not get there.
+_UP = frozenset({"running", "completed"})
+_STUCK = frozenset({"failed", "crash-loop", "backoff", "exited"})
+_PATIENCE = 60.0
+_LOOK_EVERY = 0.05
+
+
+def _until_up(client: Client, name: str) -> None:
+    """Waits until a service is up. Raises CommandError with its reason when it is not."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        services = cast("list[ServiceView]", client.get("/v1/services"))
+        (service,) = [service for service in services if service["name"] == name]
+        state, reason = service["state"], service["reason"] or ""
+        if state in _UP:
+            return
+        help_ = f"minimesh logs {name} -n 20"
+        if state in _STUCK:
+            raise CommandError("MM405", f"{name} did not come up: {reason or state}", help=help_)
+        if time.monotonic() > deadline:
+            message = f"{name} is not up after {_PATIENCE:g} s: {reason or state}"
+            raise CommandError("MM404", message, exit_code=Exit.TIMED_OUT, help=help_)
+        time.sleep(_LOOK_EVERY)
+
+
 def _change(verb: str, done: str) -> Command:
     def change(context: Context, *, svc: tuple[str, ...]) -> int:
         from minimesh.control.client import segment  # noqa: PLC0415
@@ -38,6 +65,8 @@ def _change(verb: str, done: str) -> Command:
         known = [service["name"] for service in services if service["kind"] in ("service", "task")]
         for name in svc or known:
             client.post(f"/v1/services/{segment(name)}/{verb}")
+            if verb != "stop":
+                _until_up(client, name)
             context.note(f"{done} {name}")
         return Exit.OK
 

@@ -147,8 +147,8 @@ def _service_view(mesh: Mesh, name: str, instances: Sequence[InstanceStatus], no
     return {
         "name": name,
         "kind": _kind(mesh, name),
-        "state": state.value,
-        "ready": sum(status.serving for status in instances),
+        "state": State.RUNNING.value if state is State.READY else state.value,
+        "ready": sum(status.serving or status.state is State.COMPLETED for status in instances),
         "replicas": len(instances),
         "restarts": sum(status.restarts for status in instances),
         "up_ms": running[0]["up_ms"] if running else None,

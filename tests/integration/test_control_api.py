@@ -164,11 +164,11 @@ def test_services_in_the_order_of_the_file(mesh: Running) -> None:
     views = mesh.api.get("/v1/services")
     assert [(view["name"], view["kind"], view["state"], view["ready"], view["replicas"]) for view in views] == [
         ("gateway", "gateway", "running", 1, 1),
-        ("web", "service", "ready", 1, 1),
-        ("orders", "service", "ready", 2, 2),
+        ("web", "service", "running", 1, 1),
+        ("orders", "service", "running", 2, 2),
         ("worker", "service", "running", 1, 1),
         ("partner", "address", "failed", 0, 1),
-        ("seed", "task", "completed", 0, 1),
+        ("seed", "task", "completed", 1, 1),
     ]
     by_name = {view["name"]: view for view in views}
     assert [instance["replica"] for instance in by_name["orders"]["instances"]] == [1, 2]

@@ -337,6 +337,10 @@ def test_down_asks_and_waits_for_the_end(shop: Any, minimesh: Command) -> None:
 def test_restart_one_or_all(shop: Any, minimesh: Command) -> None:
     for name in ("payments", "seed", "worker"):
         shop.give(f"/v1/services/{name}/restart", None, 204)
+    code, _, err = minimesh("restart", "payments")
+    assert (code, err.splitlines()[0]) == (1, "error[MM405]: payments did not come up: exit 1")
+    shop.asked.clear()
+    shop.give("/v1/services", [service(name, "running") for name in ("payments", "seed", "worker")])
     assert minimesh("restart", "payments")[2] == "restarted payments\n"
     assert minimesh("restart", "-q")[2] == ""
     posted = [path for method, path, _, _ in shop.asked if method == "POST"]
