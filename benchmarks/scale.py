@@ -2,8 +2,9 @@
 
 python benchmarks/scale.py DIR --services 1000 --routes 5000
 
-Every service lives at one address (`--address`), where the benchmark's backend answers; nothing is started.
-`web` may call `api`: that is the mesh path to measure. The gateway's last route, `/*` to `web`, is the gateway path.
+`web` is a process that only waits, and may call `api`: that is the mesh path to measure. `api` and all others live at
+one address (`--address`), where the benchmark's backend answers. The gateway's last route, `/*` to `api`, is the
+gateway path.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="where to; made if missing")
     parser.add_argument("--services", type=int, default=1000, help="2 or more (default 1000)")
     parser.add_argument("--routes", type=int, default=5000, help="1 or more (default 5000)")
-    parser.add_argument("--address", default=ADDRESS, help=f"of every service (default {ADDRESS})")
+    parser.add_argument("--address", default=ADDRESS, help=f"of every service but web (default {ADDRESS})")
     parser.add_argument("--http", type=int, help="the gateway's port (default: 7080 or a free one)")
     options = parser.parse_args()
     if options.services < 2 or options.routes < 1:
@@ -45,10 +46,10 @@ def head(http: int | None) -> Iterator[str]:
 
 
 def route_tables(names: list[str], routes: int) -> Iterator[str]:
-    """The services in turn; all paths differ."""
+    """The services but web in turn; all paths differ."""
     for number in range(routes - 1):
-        yield f"\n[[gateway.routes]]\npath = '{path(number)}'\nto = \"{names[number % len(names)]}\"\n"
-    yield '\n[[gateway.routes]]\npath = "/*"\nto = "web"\n'
+        yield f"\n[[gateway.routes]]\npath = '{path(number)}'\nto = \"{names[1 + number % (len(names) - 1)]}\"\n"
+    yield '\n[[gateway.routes]]\npath = "/*"\nto = "api"\n'
 
 
 def path(number: int) -> str:
@@ -58,10 +59,9 @@ def path(number: int) -> str:
 
 
 def service_tables(names: list[str], address: str) -> Iterator[str]:
-    for name in names:
+    yield '\n[services.web]\nrun = ["sleep", "infinity"]\nport = "none"\ncalls = ["api"]\n'
+    for name in names[1:]:
         yield f'\n[services.{name}]\naddress = "{address}"\n'
-        if name == "web":
-            yield 'calls = ["api"]\n'
 
 
 if __name__ == "__main__":

@@ -28,21 +28,28 @@ def test_many(tmp_path: Path) -> None:
     project = tomllib.loads((folder / "minimesh.toml").read_text())
     services, routes = project["services"], project["gateway"]["routes"]
     assert len(services) == 1000
+    assert services.pop("web") == {"run": ["sleep", "infinity"], "port": "none", "calls": ["api"]}
     assert {service["address"] for service in services.values()} == {"127.0.0.1:9900"}
-    assert services["web"]["calls"] == ["api"]
     assert len({route["path"] for route in routes}) == 5000
     assert {route["to"] for route in routes} == set(services)
     assert Counter(kind(route["path"]) for route in routes) == {"exact": 2490, "prefix": 2501, "regex": 9}
-    assert routes[-1] == {"path": "/*", "to": "web"}
+    assert routes[-1] == {"path": "/*", "to": "api"}
 
 
 def test_smallest(tmp_path: Path) -> None:
     options = ("--services", 2, "--routes", 1, "--http", 18080, "--address", "127.0.0.1:1")
     assert scale(tmp_path, *options).returncode == 0
     project = tomllib.loads((tmp_path / "minimesh.toml").read_text())
-    assert project["gateway"] == {"http": 18080, "routes": [{"path": "/*", "to": "web"}]}
+    assert project["gateway"] == {"http": 18080, "routes": [{"path": "/*", "to": "api"}]}
     assert set(project["services"]) == {"web", "api"}
     assert project["services"]["api"]["address"] == "127.0.0.1:1"
+
+
+def test_minimesh_takes_it(tmp_path: Path) -> None:
+    scale(tmp_path, "--services", 20, "--routes", 1200)
+    check = [sys.executable, "-m", "minimesh", "validate"]
+    done = subprocess.run(check, cwd=tmp_path, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("options", [("--services", 1), ("--routes", 0)])
