@@ -152,13 +152,28 @@ class OutgoingHead:
 
     target and authority are what to ask for after rewriting; forwarded are fields to add to the head's own
     (X-Forwarded-*, the caller's identity). http1 is room for the HTTP/1 codec, as in ResponseHead.
+    It does not refer to the head: that keeps the plan that keeps this, and a cycle is left to the collector.
     """
 
-    __slots__ = ("authority", "forwarded", "head", "http1", "target")
+    __slots__ = (
+        "authority",
+        "expects_continue",
+        "fields",
+        "forwarded",
+        "http1",
+        "length",
+        "method",
+        "target",
+        "upgrade",
+    )
 
     def __init__(self, head: RequestHead, target: bytes, authority: bytes, forwarded: Fields) -> None:
-        self.head = head
+        self.method = head.method
         self.target = target
         self.authority = authority
+        self.fields = head.fields
+        self.length = head.length
+        self.upgrade = head.upgrade
+        self.expects_continue = head.expects_continue
         self.forwarded = forwarded
         self.http1: bytes | None = None

@@ -105,7 +105,7 @@ class FakeClientStream:
 
     def send_head(self, request: OutgoingHead, request_id: bytes, traceparent: bytes, data: bytes, end: bool) -> None:
         self._expect(self.request is None, "a second head")
-        self._say("head", request.head.method.decode(), request.target.decode(), data, "end" if end else "")
+        self._say("head", request.method.decode(), request.target.decode(), data, "end" if end else "")
         self.request, self.request_id, self.traceparent = request, request_id, traceparent
         self.request_ended = end
         self._carry(data)

@@ -142,11 +142,10 @@ class Http1Client(ClientConnection, Timed):
     # --- the request out ---------------------------------------------------------------------------------------
 
     def send_head(self, request: OutgoingHead, request_id: bytes, traceparent: bytes, data: bytes, end: bool) -> None:
-        head = request.head
-        self._method = head.method
-        self._upgrade = head.upgrade
-        self._sending = not end and head.length != 0
-        self._chunked = head.length == UNKNOWN
+        self._method = request.method
+        self._upgrade = request.upgrade
+        self._sending = not end and request.length != 0
+        self._chunked = request.length == UNKNOWN
         prefix = request.http1 or request_prefix(request)
         encoded = b"%bx-request-id: %b\r\ntraceparent: %b\r\n\r\n" % (prefix, request_id, traceparent)
         home = self._home

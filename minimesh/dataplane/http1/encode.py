@@ -9,14 +9,16 @@ _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 def request_prefix(request: OutgoingHead) -> bytes:
     """All of a request's head but the fields that differ each time and the empty line; kept with the request."""
-    head = request.head
-    parts = [b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (head.method, request.target, request.authority), head.fields.http1]
-    if head.length == UNKNOWN:
+    parts = [
+        b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (request.method, request.target, request.authority),
+        request.fields.http1,
+    ]
+    if request.length == UNKNOWN:
         parts.append(b"transfer-encoding: chunked\r\n")
-    if head.expects_continue:
+    if request.expects_continue:
         parts.append(b"expect: 100-continue\r\n")
-    if head.upgrade:
-        parts.append(b"connection: upgrade\r\nupgrade: %b\r\n" % head.upgrade)
+    if request.upgrade:
+        parts.append(b"connection: upgrade\r\nupgrade: %b\r\n" % request.upgrade)
     parts.append(request.forwarded.http1)
     request.http1 = prefix = b"".join(parts)
     return prefix

@@ -108,11 +108,10 @@ class ReferenceClient(ClientConnection, Timed):
     # --- the request out ---------------------------------------------------------------------------------------
 
     def send_head(self, request: OutgoingHead, request_id: bytes, traceparent: bytes, data: bytes, end: bool) -> None:
-        head = request.head
-        self._answers = Answers(head)
+        self._answers = Answers(request)
         self._informational = 0
-        self._chunked = head.length == UNKNOWN
-        self._sending = not end and head.length != 0
+        self._chunked = request.length == UNKNOWN
+        self._sending = not end and request.length != 0
         self._wait(self._home.idle_limit)
         own = b"x-request-id: %b\r\ntraceparent: %b\r\n\r\n" % (request_id, traceparent)
         self.transport.write(request_prefix(request) + own)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import h11
 
 from minimesh.dataplane.errors import Malformed
-from minimesh.dataplane.heads import UNKNOWN, Fields, RequestHead, ResponseHead
+from minimesh.dataplane.heads import UNKNOWN, Fields, OutgoingHead, ResponseHead
 from minimesh.dataplane.reference.body import LONGEST_LINE, Body
 from minimesh.dataplane.reference.fields import Head, end_to_end, last, tokens_of
 from minimesh.dataplane.reference.screen import screen_head, values_of
@@ -29,7 +29,7 @@ class Answer:
 class Answers:
     """The answers to one request: any number of interim ones, then the one."""
 
-    def __init__(self, request: RequestHead) -> None:
+    def __init__(self, request: OutgoingHead) -> None:
         self._request = request
         self._connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=LONGEST_LINE)
         fields = [(b"host", b"service")]
