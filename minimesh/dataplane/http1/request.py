@@ -184,9 +184,9 @@ def _note(block: Block, kind: int, meaning: object, text: bytes, kept: list[byte
     elif kind == _EXPECT:
         block.expect = meaning  # type: ignore[assignment]
     elif kind == _TE:
-        block.trailers = meaning  # type: ignore[assignment]
+        block.trailers = block.trailers or meaning  # type: ignore[assignment]
     elif kind == _FETCH_SITE:
-        block.cross_site = meaning  # type: ignore[assignment]
+        block.cross_site = block.cross_site or meaning  # type: ignore[assignment]
         kept.append(text)
 
 

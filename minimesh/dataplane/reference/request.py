@@ -22,6 +22,7 @@ from minimesh.model.reason import (
     VERSION_NOT_SUPPORTED,
 )
 
+_CROSS_SITE = (b"cross-site", b"same-site")
 _ABSOLUTE = re.compile(rb"http://([^/?#]*)(.*)", re.IGNORECASE)
 _AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
@@ -123,7 +124,7 @@ def _head(event: h11.Request, minor: int, *, chunked: bool, limits: Limits) -> R
         request_id=request_id if _REQUEST_ID.fullmatch(request_id) else b"",
         traceparent=context if traced else b"",
         forwarded=only(event, _FORWARDED.__contains__),
-        cross_site=last(event, b"sec-fetch-site").lower() in (b"cross-site", b"same-site"),
+        cross_site=any(name == b"sec-fetch-site" and value.lower() in _CROSS_SITE for name, value in event.headers),
         trailers=trailers,
     )
 

@@ -180,6 +180,7 @@ _UNDERSTOOD: dict[str, tuple[bytes, dict[str, object]]] = {
         {"fields": [], "forwarded": [(b"forwarded", b"for=x"), (b"x-forwarded-for", b"1.2.3.4"), (b"x-real-ip", b"y")]},
     ),
     "TE": (_with(b"Host: a", b"TE: gzip, Trailers"), {"fields": [(b"te", b"trailers")], "trailers": True}),
+    "TE in two lines": (_with(b"Host: a", b"TE: trailers", b"TE: gzip"), {"trailers": True}),
     "TE without trailers": (_with(b"Host: a", b"TE: gzip"), {"fields": [], "trailers": False}),
     "a request id": (_with(b"Host: a", b"X-Request-ID: mine"), {"request_id": b"mine", "fields": []}),
     "a bad request id": (_with(b"Host: a", b"X-Request-ID: a b"), {"request_id": b""}),
@@ -192,6 +193,10 @@ _UNDERSTOOD: dict[str, tuple[bytes, dict[str, object]]] = {
         {"traceparent": b""},
     ),
     "a cross-site page": (_with(b"Host: a", b"Sec-Fetch-Site: cross-site"), {"cross_site": True}),
+    "a page that says both": (
+        _with(b"Host: a", b"Sec-Fetch-Site: cross-site", b"Sec-Fetch-Site: none"),
+        {"cross_site": True},
+    ),
     "the same site's page": (_with(b"Host: a", b"Sec-Fetch-Site: same-origin"), {"cross_site": False}),
     "a fixed body": (_post(b"Content-Length: 5") + b"hello", {"length": 5, "body": b"hello"}),
     "a length of many digits": (
