@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import os
 import select
 from collections.abc import Coroutine
 
@@ -136,9 +137,13 @@ class EndpointPool:
                 )
             except OSError as error:
                 failure = error
-            else:
-                self._first_address = index
-                return connection
+                continue
+            if connection.transport.is_closing():
+                # Closed as soon as it was accepted: an exchange that came to it now would never hear of that.
+                failure = ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+                continue
+            self._first_address = index
+            return connection
         raise failure
 
     def _addresses(self) -> str:

@@ -1,0 +1,215 @@
+"""Pools: taking, dialling, keeping and letting go, with connections in memory."""
+
+import asyncio
+import errno
+from collections.abc import Callable, Coroutine
+from typing import cast
+
+import pytest
+
+from minimesh.dataplane import upstream as module
+from minimesh.dataplane.codec import CODECS, FAST, Codec
+from minimesh.dataplane.connections import ClientConnection
+from minimesh.dataplane.heads import NO_FIELDS, OutgoingHead, RequestHead
+from minimesh.dataplane.streams import ClientStream
+from minimesh.dataplane.upstream import EndpointPool, Upstream
+from minimesh.dataplane.wheel import Wheel
+from minimesh.model import snapshot
+from minimesh.model.address import Address
+from minimesh.model.identity import Identity
+from minimesh.model.reason import CONNECT_TIMEOUT, OUT_OF_DESCRIPTORS, UPSTREAM_REFUSED, Reason
+from minimesh.model.service import Timeouts
+from minimesh.testing import MemoryTransport
+from minimesh.testing.conformance import Heard
+
+ADDRESSES = (Address("127.0.0.1", 1), Address("::1", 1))
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+REQUEST = OutgoingHead(RequestHead(b"GET", b"/", b"orders"), b"/", b"orders", NO_FIELDS)
+
+
+class Loop:
+    """Connects in memory; `answer` says for each address whether it does: True, an error, or None for never."""
+
+    def __init__(self, answer: Callable[[str], bool | OSError | None]) -> None:
+        self.answer = answer
+        self.dialled: list[str] = []
+        self.transports: list[MemoryTransport] = []
+
+    async def create_connection(
+        self, factory: Callable[[], ClientConnection], host: str, port: int
+    ) -> tuple[MemoryTransport, ClientConnection]:
+        self.dialled.append(host)
+        said = self.answer(host)
+        if isinstance(said, OSError):
+            raise said
+        if said is None:
+            await asyncio.Event().wait()
+        connection = factory()
+        transport = MemoryTransport(connection)
+        self.transports.append(transport)
+        if said is False:
+            transport.lose()
+        return transport, connection
+
+    def create_task(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        return asyncio.get_running_loop().create_task(work)
+
+
+class Waiting(Heard):
+    """An exchange that waits for its dial."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.over = asyncio.Event()
+        self.stream: ClientStream | None = None
+        self.failure: Reason | None = None
+
+    def client_ready(self, stream: ClientStream) -> None:
+        self.stream = stream
+        self.over.set()
+
+    def client_failed(self, reason: Reason, detail: str) -> None:
+        self.failure = reason
+        self.over.set()
+
+
+def upstream_of(loop: Loop, codec: Codec = FAST, *names: str, connect: float = 1.0) -> Upstream:
+    spec = snapshot.Upstream(
+        Identity("test.local", "orders"),
+        tuple(snapshot.Endpoint(name, ADDRESSES) for name in names or ("orders/1",)),
+        Timeouts(connect=connect),
+    )
+    return Upstream(spec, cast("asyncio.AbstractEventLoop", loop), Wheel(0.0), codec)
+
+
+async def dialled(pool: EndpointPool) -> Waiting:
+    waiting = Waiting()
+    pool.dial(waiting)
+    await asyncio.wait_for(waiting.over.wait(), 5)
+    return waiting
+
+
+async def served(pool: EndpointPool, loop: Loop) -> None:
+    """One exchange that leaves its connection in the pool."""
+    waiting = await dialled(pool)
+    assert waiting.stream is not None
+    waiting.stream.send_head(REQUEST, b"id", b"", b"", True)
+    loop.transports[-1].feed(OK)
+    assert waiting.ended
+
+
+@pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
+def test_a_connection_is_dialled_kept_and_taken(codec: Codec) -> None:
+    async def run() -> None:
+        loop = Loop(lambda host: True)
+        pool = upstream_of(loop, codec).pools[0]
+        assert pool.take(Heard(), False) is None
+        await served(pool, loop)
+        assert (pool.active, pool.idle) == (0, 1)
+        heard = Heard()
+        stream = pool.take(heard, False)
+        assert stream is not None
+        assert (pool.active, pool.idle) == (1, 0)
+        loop.transports[0].lose()
+        assert (pool.active, pool.idle) == (0, 0)
+        assert heard.cut is not None
+
+    asyncio.run(run())
+
+
+def test_the_address_that_answered_is_asked_first_next_time() -> None:
+    async def run() -> None:
+        loop = Loop(lambda host: True if host == "::1" else ConnectionRefusedError(errno.ECONNREFUSED, "no"))
+        pool = upstream_of(loop).pools[0]
+        await dialled(pool)
+        await dialled(pool)
+        assert loop.dialled == ["127.0.0.1", "::1", "::1"]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), UPSTREAM_REFUSED),
+        (OSError(errno.EMFILE, "too many open files"), OUT_OF_DESCRIPTORS),
+        (OSError(errno.ENFILE, "too many open files"), OUT_OF_DESCRIPTORS),
+        (None, CONNECT_TIMEOUT),
+        (False, UPSTREAM_REFUSED),
+    ],
+    ids=["refused", "EMFILE", "ENFILE", "black hole", "closed at once"],
+)
+def test_why_it_could_not_be_had(said: bool | OSError | None, reason: Reason) -> None:
+    async def run() -> None:
+        pool = upstream_of(Loop(lambda host: said), connect=0.01).pools[0]
+        waiting = await dialled(pool)
+        assert waiting.failure is reason
+        assert (pool.active, pool.idle) == (0, 0)
+
+    asyncio.run(run())
+
+
+def test_a_caller_that_left_gets_nothing_and_keeps_nothing() -> None:
+    async def run() -> None:
+        loop = Loop(lambda host: True)
+        upstream = upstream_of(loop)
+        pool = upstream.pools[0]
+        waiting = Waiting()
+        pool.dial(waiting).exchange = None
+        assert pool.active == 1
+        await asyncio.wait_for(asyncio.gather(*upstream._tasks), 5)
+        loop.transports[0].settle()
+        assert not waiting.over.is_set()
+        assert (pool.active, pool.idle, loop.transports[0].closed) == (0, 0, True)
+
+    asyncio.run(run())
+
+
+def test_no_more_are_kept_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT_CONNECTIONS", 1)
+
+    async def run() -> None:
+        loop = Loop(lambda host: True)
+        pool = upstream_of(loop).pools[0]
+        await served(pool, loop)
+        await served(pool, loop)
+        assert pool.idle == 1
+        assert loop.transports[1].closed
+
+    asyncio.run(run())
+
+
+def test_a_retired_pool_lets_go_and_ends_what_runs() -> None:
+    async def run() -> None:
+        loop = Loop(lambda host: True)
+        upstream = upstream_of(loop)
+        pool = upstream.pools[0]
+        await served(pool, loop)
+        busy = await dialled(pool)
+        assert busy.stream is not None
+        busy.stream.send_head(REQUEST, b"id", b"", b"", True)
+        upstream.apply(snapshot.Upstream(upstream.spec.identity, ()))
+        loop.transports[0].settle()
+        assert loop.transports[0].closed
+        assert upstream.pick() is None
+        loop.transports[1].feed(OK)
+        assert busy.ended
+        assert loop.transports[1].closed
+
+    asyncio.run(run())
+
+
+def test_pools_are_carried_over_by_name_and_addresses() -> None:
+    async def run() -> None:
+        upstream = upstream_of(Loop(lambda host: True), FAST, "a", "b")
+        first, second = upstream.pools
+        upstream.apply(
+            snapshot.Upstream(
+                upstream.spec.identity, (second.spec, snapshot.Endpoint("a", ADDRESSES[:1])), Timeouts(idle=7)
+            )
+        )
+        assert upstream.pools[0] is second
+        assert upstream.pools[1] is not first
+        assert second.idle_limit == 7
+
+    asyncio.run(run())
