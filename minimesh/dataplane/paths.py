@@ -5,6 +5,7 @@ import re
 from minimesh.dataplane.errors import Malformed
 from minimesh.model.reason import BAD_REQUEST
 
+_UNUSUAL = re.compile(rb"[%#]|/[/.]")
 _ESCAPE = re.compile(rb"%(..?)?")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
@@ -15,7 +16,7 @@ def canonical(target: bytes) -> bytes:
     Escapes of unreserved characters are decoded, others written in upper case (RFC 3986, section 6.2.2); empty
     and dot segments are removed. Raises Malformed for `#`, a broken escape, an escaped NUL, and `..` above the root.
     """
-    if b"%" not in target and b"//" not in target and b"/." not in target and b"#" not in target:
+    if _UNUSUAL.search(target) is None:
         return target
     if b"#" in target:
         raise Malformed(BAD_REQUEST, "there is a # in the target")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.heads import NO_FIELDS, Fields
-from minimesh.dataplane.http1.lines import PLAIN, Lines, ignored
+from minimesh.dataplane.http1.lines import PLAIN, Names
 from minimesh.model.reason import BAD_REQUEST, UPSTREAM_PROTOCOL, Reason
 
 # Extensions may follow a semicolon; they are for the next hop alone and are dropped (section 7.1.1). The space that
@@ -20,25 +20,14 @@ _LARGEST_TRAILERS = 16 * 1024
 _MOST_TRAILERS = 100
 
 # RFC 9110, section 6.5.1: what decides framing, routing or authentication has no business behind the body.
-_DROPPED = 1
+_DROPPED, _FRAMING = 1, 2
 _FORBIDDEN = (
     b"authorization connection content-encoding content-range content-type expect forwarded host keep-alive "
     b"proxy-authorization proxy-connection set-cookie te trailer upgrade x-forwarded-client-cert x-forwarded-for "
     b"x-forwarded-host x-forwarded-proto"
 )
-
-
-def _trailer_lines(fault: Reason) -> Lines[None]:
-    def refused(value: bytes) -> None:
-        raise Malformed(fault, "a trailer would change the framing")
-
-    kinds = dict.fromkeys(_FORBIDDEN.split(), (_DROPPED, ignored))
-    return Lines(
-        {**kinds, b"content-length": (_DROPPED, refused), b"transfer-encoding": (_DROPPED, refused)}, fault, _DROPPED
-    )
-
-
-_TRAILERS = {fault: _trailer_lines(fault) for fault in (BAD_REQUEST, UPSTREAM_PROTOCOL)}
+_KINDS = {**dict.fromkeys(_FORBIDDEN.split(), _DROPPED), b"content-length": _FRAMING, b"transfer-encoding": _FRAMING}
+_TRAILERS = {fault: Names(_KINDS, fault, _DROPPED) for fault in (BAD_REQUEST, UPSTREAM_PROTOCOL)}
 
 
 class FixedBody:
@@ -151,8 +140,12 @@ class ChunkedBody:
         self._trailer_size += len(line)
         if self._trailer_size > _LARGEST_TRAILERS or len(self._trailer_lines) >= _MOST_TRAILERS:
             raise Malformed(self._fault, "the trailers are too large")
-        lines = _TRAILERS[self._fault]
-        if (lines.seen(line) or lines.read(line)).kind == PLAIN:
+        names = _TRAILERS[self._fault]
+        names.check([line])
+        kind = names.learn(line)
+        if kind == _FRAMING:
+            raise Malformed(self._fault, "a trailer would change the framing")
+        if kind == PLAIN:
             self._trailer_lines.append(line)
         return end
 

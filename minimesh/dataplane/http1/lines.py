@@ -1,16 +1,15 @@
-"""One field line of a head: checked once, understood once, then remembered.
+"""The field lines of a head: checked as a whole, told apart by their names.
 
-Most lines of a connection have been seen before (Host, User-Agent, Accept …), so what a line means is looked up by its
-bytes. The memory is bounded, and lines that carry secrets or hardly repeat are never kept in it.
+A proxy understands a dozen fields and passes the others on as they are. So the characters of all lines are checked at
+once, each name is looked up in the spelling that it came in, and only what means something has its value read.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import NamedTuple
 
 from minimesh.dataplane.errors import Malformed
 from minimesh.model.reason import Reason
-
-M = TypeVar("M")
 
 PLAIN = 0
 """The kind of a field that means nothing to a proxy: it is passed on as it is."""
@@ -20,65 +19,38 @@ PLAIN = 0
 TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 TEXT = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
 
-_SECRET_OR_UNIQUE = frozenset(
-    {
-        b"authorization",
-        b"cookie",
-        b"proxy-authorization",
-        b"set-cookie",
-        b"traceparent",
-        b"tracestate",
-        b"x-api-key",
-        b"x-request-id",
-    }
-)
-_REMEMBERED = 4096
-_LONGEST_REMEMBERED = 256
+_MOST_NAMES = 2048
+_LONGEST_NAME = 128
 
 
-class Line(NamedTuple, Generic[M]):
-    """`name` in lower case; `meaning` is what the kind's reader made of the value."""
+class Names:
+    """What the names of one sort of head mean, by kind. `by_spelling` has each name as it was sent before; it is
+    bounded. `ours`: the kind of x-minimesh-* fields, which are never believed. Raises Malformed with `fault`."""
 
-    kind: int
-    name: bytes
-    meaning: M | None
-
-
-Reader = Callable[[bytes], M]
-
-
-class Lines(Generic[M]):
-    """The reader of one sort of head: which fields mean something there, and how their values are read.
-
-    `ours`: the kind of x-minimesh-* fields, which are never believed. Raises Malformed with `fault`.
-    """
-
-    def __init__(self, kinds: Mapping[bytes, tuple[int, Reader[M]]], fault: Reason, ours: int) -> None:
+    def __init__(self, kinds: Mapping[bytes, int], fault: Reason, ours: int) -> None:
+        self.by_spelling = dict(kinds)
         self._kinds = kinds
         self._fault = fault
         self._ours = ours
-        self._memory: dict[bytes, Line[M]] = {}
-        self.seen = self._memory.get
-        """The line if it was read before, else None."""
 
-    def read(self, text: bytes) -> Line[M]:
-        """A line that was not seen, without its CRLF (RFC 9112, section 5)."""
-        name, colon, value = text.partition(b":")
-        if not colon or not name or name.translate(None, TOKEN) or value.translate(None, TEXT):
-            raise Malformed(self._fault, _what_is_wrong_with(text))
-        name = name.lower()
-        known = self._kinds.get(name)
-        if known is not None:
-            line = Line(known[0], name, known[1](value.strip(b" \t")))
-        elif name.startswith(b"x-minimesh-"):
-            line = Line(self._ours, name, None)
-        else:
-            line = Line(PLAIN, name, None)
-        if len(text) <= _LONGEST_REMEMBERED and name not in _SECRET_OR_UNIQUE:
-            if len(self._memory) >= _REMEMBERED:
-                self._memory.clear()
-            self._memory[text] = line
-        return line
+    def learn(self, line: bytes) -> int:
+        """The kind of a line whose name was not seen in this spelling (RFC 9112, section 5)."""
+        name, colon, _ = line.partition(b":")
+        if not colon or not name or name.translate(None, TOKEN):
+            raise Malformed(self._fault, _what_is_wrong_with(line))
+        lower = name.lower()
+        kind = self._ours if lower.startswith(b"x-minimesh-") else self._kinds.get(lower, PLAIN)
+        if len(name) <= _LONGEST_NAME:
+            if len(self.by_spelling) >= _MOST_NAMES:
+                self.by_spelling.clear()
+            self.by_spelling[name] = kind
+        return kind
+
+    def check(self, lines: Iterable[bytes]) -> None:
+        """No line may have a character that values may not have; names are looked at by `learn`."""
+        if b"".join(lines).translate(None, TEXT):
+            wrong = next(line for line in lines if line.translate(None, TEXT))
+            raise Malformed(self._fault, _what_is_wrong_with(wrong))
 
 
 def _what_is_wrong_with(text: bytes) -> str:
@@ -119,6 +91,7 @@ _OPTIONS = frozenset({b"close", b"keep-alive", b"upgrade"})
 _STAYING = frozenset({b"content-length", b"host", b"transfer-encoding"})
 
 
+@lru_cache(maxsize=64)
 def read_connection(value: bytes) -> Connection:
     """RFC 9110, section 7.6.1."""
     tokens = tokens_of(value)
@@ -145,20 +118,9 @@ def without(lines: list[bytes], listed: frozenset[bytes]) -> list[bytes]:
     return [line for line in lines if line.partition(b":")[0].lower() not in listed]
 
 
-def ignored(value: bytes) -> None:
-    """The reader of a field that is dropped whatever it says."""
-
-
-def lower(value: bytes) -> bytes:
-    return value.lower()
-
-
-def length_reader(fault: Reason) -> Reader[int]:
+def read_length(value: bytes, fault: Reason) -> int:
     """Content-Length: digits alone, below 10^18 (RFC 9110, section 8.6; no list of equal ones is accepted)."""
-
-    def read(value: bytes) -> int:
-        if not value.isdigit() or len(value) > 18:
-            raise Malformed(fault, "Content-Length is not one number")
-        return int(value)
-
-    return read
+    digits = value.strip(b" \t")
+    if not digits.isdigit() or len(digits) > 18:
+        raise Malformed(fault, "Content-Length is not one number")
+    return int(digits)

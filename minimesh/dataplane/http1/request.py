@@ -1,6 +1,7 @@
 """A request head: bytes in, RequestHead and what it says of the connection out (RFC 9112, sections 3 and 6)."""
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from minimesh.dataplane.errors import Malformed
@@ -9,14 +10,11 @@ from minimesh.dataplane.http1.lines import (
     PLAIN,
     TOKEN,
     UNSAID,
-    Connection,
-    Lines,
+    Names,
     both,
-    ignored,
     joined,
-    length_reader,
-    lower,
     read_connection,
+    read_length,
     tokens_of,
     without,
 )
@@ -43,67 +41,60 @@ _TRACE_CONTEXT = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0
 _LONGEST_REQUEST_ID = 128
 
 
-def _read_host(value: bytes) -> bytes:
-    if not _AUTHORITY.fullmatch(value):
-        raise Malformed(BAD_REQUEST, "Host is not a host and port")
-    return value.lower()
+_LONGEST_HOST = 261
+"""A name of 253 characters, brackets, a colon and a port."""
 
-
-def _read_request_id(value: bytes) -> bytes:
-    return b"" if len(value) > _LONGEST_REQUEST_ID or value.translate(None, _VISIBLE) else value
-
-
-def _read_trace_context(value: bytes) -> bytes:
-    return value if _TRACE_CONTEXT.fullmatch(value) else b""
-
-
-def _read_te(value: bytes) -> bool:
-    return b"trailers" in tokens_of(value)
-
-
-def _read_fetch_site(value: bytes) -> bool:
-    return value.lower() in (b"cross-site", b"same-site")
-
-
-_LINES: Lines[object] = Lines(
+_NAMES = Names(
     {
-        b"proxy-connection": (_DROPPED, ignored),
-        b"proxy-authorization": (_DROPPED, ignored),
-        b"http2-settings": (_DROPPED, ignored),
-        b"keep-alive": (_DROPPED, ignored),
-        b"x-forwarded-client-cert": (_DROPPED, ignored),
-        b"host": (_HOST, _read_host),
-        b"content-length": (_LENGTH, length_reader(BAD_REQUEST)),
-        b"transfer-encoding": (_CODING, lower),
-        b"connection": (_CONNECTION, read_connection),
-        b"upgrade": (_UPGRADE, lower),
-        b"expect": (_EXPECT, lower),
-        b"te": (_TE, _read_te),
-        b"x-request-id": (_REQUEST_ID, _read_request_id),
-        b"traceparent": (_TRACEPARENT, _read_trace_context),
-        b"tracestate": (_TRACESTATE, ignored),
-        b"x-forwarded-for": (_FORWARDED, ignored),
-        b"x-forwarded-proto": (_FORWARDED, ignored),
-        b"x-forwarded-host": (_FORWARDED, ignored),
-        b"x-forwarded-port": (_FORWARDED, ignored),
-        b"x-real-ip": (_FORWARDED, ignored),
-        b"forwarded": (_FORWARDED, ignored),
-        b"sec-fetch-site": (_FETCH_SITE, _read_fetch_site),
+        b"proxy-connection": _DROPPED,
+        b"proxy-authorization": _DROPPED,
+        b"http2-settings": _DROPPED,
+        b"keep-alive": _DROPPED,
+        b"x-forwarded-client-cert": _DROPPED,
+        b"host": _HOST,
+        b"content-length": _LENGTH,
+        b"transfer-encoding": _CODING,
+        b"connection": _CONNECTION,
+        b"upgrade": _UPGRADE,
+        b"expect": _EXPECT,
+        b"te": _TE,
+        b"x-request-id": _REQUEST_ID,
+        b"traceparent": _TRACEPARENT,
+        b"tracestate": _TRACESTATE,
+        b"x-forwarded-for": _FORWARDED,
+        b"x-forwarded-proto": _FORWARDED,
+        b"x-forwarded-host": _FORWARDED,
+        b"x-forwarded-port": _FORWARDED,
+        b"x-real-ip": _FORWARDED,
+        b"forwarded": _FORWARDED,
+        b"sec-fetch-site": _FETCH_SITE,
     },
     BAD_REQUEST,
     _DROPPED,
 )
 
 
-class Request(NamedTuple):
-    """`chunked`: how the body comes. `close`: the caller wants the connection closed after the answer.
-    `keep_alive`: an HTTP/1.0 caller asked to keep it, and must be told that it is kept. `minor`: of the version."""
+@lru_cache(maxsize=256)
+def _read_host(value: bytes) -> bytes:
+    host = value.strip(b" \t")
+    if len(host) > _LONGEST_HOST or not _AUTHORITY.fullmatch(host):
+        raise Malformed(BAD_REQUEST, "Host is not a host and port")
+    return host.lower()
 
-    head: RequestHead
-    chunked: bool
+
+class Manner(NamedTuple):
+    """How a request wants its connection treated. `close` it after the answer. `keep_alive`: an HTTP/1.0 caller
+    asked to keep it, and must be told that it is kept. `minor`: of the version."""
+
     close: bool
     keep_alive: bool
     minor: int
+
+
+KEEP = Manner(close=False, keep_alive=False, minor=1)
+CLOSE = Manner(close=True, keep_alive=False, minor=1)
+KEEP_OLD = Manner(close=False, keep_alive=True, minor=0)
+CLOSE_OLD = Manner(close=True, keep_alive=False, minor=0)
 
 
 class Block:
@@ -135,19 +126,22 @@ def read_block(block: bytes, limits: Limits) -> Block:
     lines = block[:-2].split(b"\r\n")
     if len(lines) > limits.fields:
         raise Malformed(HEAD_TOO_LARGE, f"more than {limits.fields} fields")
-    seen, read = _LINES.seen, _LINES.read
+    _NAMES.check(lines)
+    kind_of = _NAMES.by_spelling.get
     kept: list[bytes] = []
-    for text in lines:
-        line = seen(text) or read(text)
-        kind = line[0]
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        kind = kind_of(name) if colon else None
+        if kind is None:
+            kind = _NAMES.learn(line)
         if kind == PLAIN:
-            kept.append(text)
+            kept.append(line)
         elif kind == _HOST:
             if result.host is not None:
                 raise Malformed(BAD_REQUEST, "there are two Host fields")
-            result.host = line[2]  # type: ignore[assignment]  # each kind's meaning is what its reader returns
+            result.host = _read_host(value)
         elif kind != _DROPPED:
-            _note(result, kind, line[2], text, kept)
+            _note(result, kind, value, line, kept)
     if result.tracestate and result.traceparent:
         # Trace Context, section 3.2.2.5: where the trace begins anew, there is no state of it.
         kept.append(result.tracestate)
@@ -159,56 +153,63 @@ def read_block(block: bytes, limits: Limits) -> Block:
     return result
 
 
-def _note(block: Block, kind: int, meaning: object, text: bytes, kept: list[bytes]) -> None:
+def _note(block: Block, kind: int, value: bytes, line: bytes, kept: list[bytes]) -> None:
     """One of the fields that decide something; it is kept where the endpoint has to see it too."""
+    value = value.strip(b" \t")
     if kind == _REQUEST_ID:
-        block.request_id = meaning  # type: ignore[assignment]  # as above
+        if len(value) <= _LONGEST_REQUEST_ID and not value.translate(None, _VISIBLE):
+            block.request_id = value
     elif kind == _TRACEPARENT:
-        block.traceparent = meaning  # type: ignore[assignment]
+        block.traceparent = value if _TRACE_CONTEXT.fullmatch(value) else b""
     elif kind == _TRACESTATE:
-        block.tracestate = block.tracestate + b"\r\n" + text if block.tracestate else text
+        block.tracestate = block.tracestate + b"\r\n" + line if block.tracestate else line
     elif kind == _CONNECTION:
-        said: Connection = meaning  # type: ignore[assignment]
+        said = read_connection(value)
         block.connection = said if block.connection is UNSAID else both(block.connection, said)
     elif kind == _LENGTH:
         if block.length >= 0:
             raise Malformed(BAD_REQUEST, "there are two Content-Length fields")
-        block.length = meaning  # type: ignore[assignment]
-        kept.append(text)
+        block.length = read_length(value, BAD_REQUEST)
+        kept.append(line)
     elif kind == _FORWARDED:
-        block.forwarded = Fields(None, block.forwarded.http1 + text + b"\r\n")
-    elif kind == _CODING:
-        block.codings = (*block.codings, meaning)  # type: ignore[arg-type]
+        block.forwarded = Fields(None, block.forwarded.http1 + line + b"\r\n")
+    else:
+        _note_rare(block, kind, value.lower(), line, kept)
+
+
+def _note_rare(block: Block, kind: int, value: bytes, line: bytes, kept: list[bytes]) -> None:
+    if kind == _CODING:
+        block.codings = (*block.codings, value)
     elif kind == _UPGRADE:
-        block.upgrade = block.upgrade + b"," + meaning if block.upgrade else meaning  # type: ignore[assignment,operator]
+        block.upgrade = block.upgrade + b"," + value if block.upgrade else value
     elif kind == _EXPECT:
-        block.expect = meaning  # type: ignore[assignment]
+        block.expect = value
     elif kind == _TE:
-        block.trailers = block.trailers or meaning  # type: ignore[assignment]
+        block.trailers = block.trailers or b"trailers" in tokens_of(value)
     elif kind == _FETCH_SITE:
-        block.cross_site = block.cross_site or meaning  # type: ignore[assignment]
-        kept.append(text)
+        block.cross_site = block.cross_site or value in (b"cross-site", b"same-site")
+        kept.append(line)
 
 
-def read_request(line: bytes, block: Block, limits: Limits) -> Request:
+def read_request(line: bytes, block: Block, limits: Limits) -> tuple[RequestHead, Manner]:
     """The request line without its CRLF, joined with what the fields said. Raises Malformed."""
-    method, target, minor = _read_line(line)
+    method, target, old = _read_line(line)
     if len(target) > limits.target:
         raise Malformed(TARGET_TOO_LONG, f"the target is over {limits.target} bytes")
     if method in (b"CONNECT", b"TRACE"):
         raise Malformed(METHOD_NOT_ALLOWED, method.decode())
-    old = not minor
     authority = block.host
     if target.startswith(b"/"):
         target = canonical(target)
     else:
         target, authority = _special_target(method, target, authority)
-    if block.host is None:
-        if not old:
-            raise Malformed(BAD_REQUEST, "there is no Host field")
-        authority = authority or b""
-    chunked = _is_chunked(block, old) if block.codings else False
-    length = UNKNOWN if chunked else max(block.length, 0)
+    if block.host is None and not old:
+        raise Malformed(BAD_REQUEST, "there is no Host field")
+    length = block.length
+    if length < 0:
+        length = UNKNOWN if block.codings and _is_chunked(block, old) else 0
+    elif block.codings:
+        raise Malformed(BAD_REQUEST, "there is a Content-Length beside Transfer-Encoding")
     if block.expect and block.expect != b"100-continue":
         raise Malformed(EXPECTATION_FAILED, "Expect is not 100-continue")
     head = RequestHead(
@@ -226,20 +227,23 @@ def read_request(line: bytes, block: Block, limits: Limits) -> Request:
         block.trailers,
     )
     connection = block.connection
-    keep_alive = old and connection.keep_alive
-    return Request(head, chunked, connection.close or (old and not keep_alive), keep_alive, minor)
+    if old:
+        return head, CLOSE_OLD if connection.close or not connection.keep_alive else KEEP_OLD
+    return head, CLOSE if connection.close else KEEP
 
 
-def _read_line(line: bytes) -> tuple[bytes, bytes, int]:
-    """Method, target and the version's minor (RFC 9112, section 3; one space each, nothing forgiven)."""
+_VERSIONS = {b"HTTP/1.1": False, b"HTTP/1.0": True}
+
+
+def _read_line(line: bytes) -> tuple[bytes, bytes, bool]:
+    """Method, target, and whether it is HTTP/1.0 (RFC 9112, section 3; one space each, nothing forgiven)."""
     parts = line.split(b" ")
     if len(parts) == 3:
         method, target, version = parts
         if method and target and not method.translate(None, TOKEN) and not target.translate(None, _VISIBLE):
-            if version == b"HTTP/1.1":
-                return method, target, 1
-            if version == b"HTTP/1.0":
-                return method, target, 0
+            old = _VERSIONS.get(version)
+            if old is not None:
+                return method, target, old
             if re.fullmatch(rb"HTTP/[0-9]\.[0-9]", version):
                 raise Malformed(VERSION_NOT_SUPPORTED, version.decode())
     raise Malformed(BAD_REQUEST, "the request line is not METHOD TARGET HTTP/1.1")
@@ -258,8 +262,6 @@ def _special_target(method: bytes, target: bytes, authority: bytes | None) -> tu
 
 def _is_chunked(block: Block, old: bool) -> bool:
     """RFC 9112, section 6.1; what is ambiguous is refused rather than resolved."""
-    if block.length >= 0:
-        raise Malformed(BAD_REQUEST, "there is a Content-Length beside Transfer-Encoding")
     if old:
         raise Malformed(BAD_REQUEST, "there is a Transfer-Encoding in HTTP/1.0")
     if block.codings == (b"chunked",):

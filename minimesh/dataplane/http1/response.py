@@ -5,19 +5,7 @@ from typing import NamedTuple
 
 from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.heads import UNKNOWN, Fields, ResponseHead
-from minimesh.dataplane.http1.lines import (
-    PLAIN,
-    UNSAID,
-    Connection,
-    Lines,
-    both,
-    ignored,
-    joined,
-    length_reader,
-    lower,
-    read_connection,
-    without,
-)
+from minimesh.dataplane.http1.lines import PLAIN, UNSAID, Names, both, joined, read_connection, read_length, without
 from minimesh.model.reason import UPSTREAM_PROTOCOL
 
 _DROPPED, _LENGTH, _CODING, _CONNECTION, _UPGRADE, _KEEP_ALIVE = range(1, 7)
@@ -27,35 +15,33 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80
 _TIMEOUT = re.compile(rb"\btimeout=([0-9]{1,6})\b")
 
 
-def _read_keep_alive(value: bytes) -> float:
-    said = _TIMEOUT.search(value.lower())
-    return float(said[1]) if said else 0.0
-
-
-_LINES: Lines[object] = Lines(
+_NAMES = Names(
     {
-        b"proxy-connection": (_DROPPED, ignored),
-        b"te": (_DROPPED, ignored),
-        b"content-length": (_LENGTH, length_reader(UPSTREAM_PROTOCOL)),
-        b"transfer-encoding": (_CODING, lower),
-        b"connection": (_CONNECTION, read_connection),
-        b"upgrade": (_UPGRADE, lower),
-        b"keep-alive": (_KEEP_ALIVE, _read_keep_alive),
+        b"proxy-connection": _DROPPED,
+        b"te": _DROPPED,
+        b"content-length": _LENGTH,
+        b"transfer-encoding": _CODING,
+        b"connection": _CONNECTION,
+        b"upgrade": _UPGRADE,
+        b"keep-alive": _KEEP_ALIVE,
     },
     UPSTREAM_PROTOCOL,
     _DROPPED,
 )
 
 
-class Response(NamedTuple):
+class Response:
     """`until_close`: the body ends with the connection. `keeps`: the connection can serve again afterwards;
     `idle`: for so many seconds at most, as the service said (Keep-Alive: timeout=…), 0.0 if it did not."""
 
-    head: ResponseHead
-    chunked: bool
-    until_close: bool
-    keeps: bool
-    idle: float
+    __slots__ = ("chunked", "head", "idle", "keeps", "until_close")
+
+    def __init__(self, head: ResponseHead, chunked: bool, until_close: bool, keeps: bool, idle: float) -> None:
+        self.head = head
+        self.chunked = chunked
+        self.until_close = until_close
+        self.keeps = keeps
+        self.idle = idle
 
 
 class _Facts:
@@ -92,9 +78,9 @@ def _read_status(line: bytes) -> _Status:
 def read_response(raw: bytes, method: bytes, upgrade: bytes, most_fields: int) -> Response:
     """A head with the empty line that ends it, as the answer to a request of that method that asked for that
     upgrade. Raises Malformed."""
-    lines = raw[:-4].split(b"\r\n")
-    status, words, old = _status_lines.get(lines[0]) or _read_status(lines[0])
-    if len(lines) - 1 > most_fields:
+    first, *lines = raw[:-4].split(b"\r\n")
+    status, words, old = _status_lines.get(first) or _read_status(first)
+    if len(lines) > most_fields:
         raise Malformed(UPSTREAM_PROTOCOL, f"more than {most_fields} fields")
     facts = _Facts()
     kept = _read_fields(lines, facts)
@@ -121,38 +107,42 @@ def read_response(raw: bytes, method: bytes, upgrade: bytes, most_fields: int) -
 
 
 def _read_fields(lines: list[bytes], facts: _Facts) -> list[bytes]:
-    """Note what decides something, return the lines that are passed on. lines[0] is the status line."""
-    seen, read = _LINES.seen, _LINES.read
+    """Note what decides something, return the lines that are passed on."""
+    _NAMES.check(lines)
+    kind_of = _NAMES.by_spelling.get
     kept: list[bytes] = []
-    for text in lines[1:]:
-        line = seen(text) or read(text)
-        kind = line[0]
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        kind = kind_of(name) if colon else None
+        if kind is None:
+            kind = _NAMES.learn(line)
         if kind == PLAIN:
-            kept.append(text)
+            kept.append(line)
         elif kind == _LENGTH:
             if facts.length_line:
                 raise Malformed(UPSTREAM_PROTOCOL, "there are two Content-Length fields")
-            facts.length = line[2]  # type: ignore[assignment]  # each kind's meaning is what its reader returns
-            facts.length_line = text
+            facts.length = read_length(value, UPSTREAM_PROTOCOL)
+            facts.length_line = line
         elif kind != _DROPPED:
-            _note(facts, kind, line[2])
+            _note(facts, kind, value.strip(b" \t"))
     if facts.chunked and facts.length_line:
         raise Malformed(UPSTREAM_PROTOCOL, "there is a Content-Length beside Transfer-Encoding")
     return kept
 
 
-def _note(facts: _Facts, kind: int, meaning: object) -> None:
+def _note(facts: _Facts, kind: int, value: bytes) -> None:
     if kind == _CONNECTION:
-        said: Connection = meaning  # type: ignore[assignment]  # as above
+        said = read_connection(value)
         facts.connection = said if facts.connection is UNSAID else both(facts.connection, said)
     elif kind == _CODING:
-        if facts.chunked or meaning != b"chunked":
+        if facts.chunked or value.lower() != b"chunked":
             raise Malformed(UPSTREAM_PROTOCOL, "Transfer-Encoding is not exactly chunked")
         facts.chunked = True
     elif kind == _KEEP_ALIVE:
-        facts.idle = meaning  # type: ignore[assignment]
+        said_idle = _TIMEOUT.search(value.lower())
+        facts.idle = float(said_idle[1]) if said_idle else 0.0
     elif kind == _UPGRADE:
-        facts.upgrade = meaning  # type: ignore[assignment]
+        facts.upgrade = value.lower()
 
 
 def _check_switch(facts: _Facts, upgrade: bytes) -> None:

@@ -9,7 +9,7 @@ from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.heads import NO_FIELDS, UNKNOWN, Fields, RequestHead, ResponseHead
 from minimesh.dataplane.http1.body import Body, ChunkedBody, FixedBody
 from minimesh.dataplane.http1.encode import response_head
-from minimesh.dataplane.http1.request import Block, Request, read_block, read_request
+from minimesh.dataplane.http1.request import CLOSE, Block, Manner, read_block, read_request
 from minimesh.dataplane.wheel import Timed
 from minimesh.model.reason import BAD_REQUEST, CLIENT_TIMEOUT, HEAD_TOO_LARGE, TARGET_TOO_LONG, Cut, Reason
 
@@ -31,11 +31,11 @@ class Http1Server(ServerConnection, Timed):
         "_eof",
         "_exchange",
         "_lingering",
+        "_manner",
         "_memo",
         "_memo_raw",
         "_paused",
         "_reading",
-        "_request",
         "_transport",
         "_tunnel",
         "_unsent",
@@ -51,11 +51,11 @@ class Http1Server(ServerConnection, Timed):
         self.slot = 0
         self._entrance = entrance
         self._exchange: Starts | None = None
-        self._request = _NO_REQUEST
+        self._manner = CLOSE
         self._body: Body | None = None
         self._buffer = b""
         self._memo_raw = b""
-        self._memo = _NO_REQUEST
+        self._memo = (_NO_REQUEST, CLOSE)
         self._block_memo: tuple[bytes, Block] | None = None
         self._deadline = inf
         self._unsent = 0
@@ -66,7 +66,7 @@ class Http1Server(ServerConnection, Timed):
 
     @property
     def protocol(self) -> str:
-        return "http/1.1" if self._request.minor else "http/1.0"
+        return "http/1.1" if self._manner.minor else "http/1.0"
 
     # --- the connection ----------------------------------------------------------------------------------------
 
@@ -148,7 +148,7 @@ class Http1Server(ServerConnection, Timed):
                 break
             raw, data = (data[:end], data[end:]) if len(data) > end else (data, b"")
             if raw == self._memo_raw:
-                request = self._memo
+                head, self._manner = self._memo
             elif raw.startswith(b"\r\n"):
                 # RFC 9112, section 2.2: an empty line before a request is forgiven. One: each costs a copy of the rest.
                 data = raw[2:] + data
@@ -158,19 +158,18 @@ class Http1Server(ServerConnection, Timed):
                 continue
             else:
                 try:
-                    request = self._parse(raw)
+                    head, self._manner = self._parse(raw)
                 except Malformed as error:
                     self._refuse(error.reason, error.detail)
                     break
-            self._request = request
-            data = self._begin(request, data)
+            data = self._begin(head, data)
             if self._exchange is not None or self._blocked or self._lingering or self._transport.is_closing():
                 if not self._lingering:
                     self._keep(data)
                 break
         self._reading = False
 
-    def _parse(self, raw: bytes) -> Request:
+    def _parse(self, raw: bytes) -> tuple[RequestHead, Manner]:
         limits = self._entrance.limits
         if len(raw) > limits.head_size:
             raise Malformed(HEAD_TOO_LARGE, f"the head is over {limits.head_size} bytes")
@@ -182,18 +181,17 @@ class Http1Server(ServerConnection, Timed):
                 raise Malformed(TARGET_TOO_LONG, f"the target is over {limits.target} bytes")
             facts = read_block(block, limits)
             self._block_memo = (block, facts)
-        request = read_request(line, facts, limits)
-        self._memo_raw, self._memo = raw, request
-        return request
+        self._memo = memo = read_request(line, facts, limits)
+        self._memo_raw = raw
+        return memo
 
-    def _begin(self, request: Request, data: bytes) -> bytes:
+    def _begin(self, head: RequestHead, data: bytes) -> bytes:
         """Start an exchange; what is behind the request is returned."""
-        head = request.head
         if not head.length:
             self._exchange = exchange = self._entrance.exchange(self, head)
             exchange.start(b"", not head.upgrade)
             return data
-        body: Body = ChunkedBody(BAD_REQUEST) if request.chunked else FixedBody(head.length)
+        body: Body = ChunkedBody(BAD_REQUEST) if head.length == UNKNOWN else FixedBody(head.length)
         pieces: list[bytes] = []
         try:
             data = body.feed(data, pieces) if data else b""
@@ -255,7 +253,7 @@ class Http1Server(ServerConnection, Timed):
 
     def _refuse(self, reason: Reason, detail: str) -> None:
         self._close = True
-        self._request = _NO_REQUEST
+        self._manner = CLOSE
         self._entrance.refuse(self, reason, detail)
 
     def _keep(self, data: bytes) -> None:
@@ -268,16 +266,16 @@ class Http1Server(ServerConnection, Timed):
     # --- answers out -------------------------------------------------------------------------------------------
 
     def send_informational(self, head: ResponseHead) -> None:
-        if self._request.minor:
+        if self._manner.minor:
             self._transport.write(head.http1 or response_head(head))
 
     def send_head(self, head: ResponseHead, data: bytes, end: bool) -> None:
         encoded = head.http1 or response_head(head)
-        request = self._request
+        manner = self._manner
         if end and self._body is not None:
             # The answer is whole before the request: the rest of that is of no use to anybody (see _end_response).
             self._close = True
-        if head.length >= 0 and not self._close and not request.close and not request.keep_alive and not head.upgrade:
+        if head.length >= 0 and not self._close and not manner.close and not manner.keep_alive and not head.upgrade:
             if self._entrance.draining:
                 self._close = True
                 encoded = encoded[:-2] + b"connection: close\r\n\r\n"
@@ -295,8 +293,8 @@ class Http1Server(ServerConnection, Timed):
 
     def _send_special(self, head: ResponseHead, encoded: bytes) -> None:
         """A head that says something of the connection or of the body's framing."""
-        request = self._request
-        self._close = self._close or request.close or self._entrance.draining
+        manner = self._manner
+        self._close = self._close or manner.close or self._entrance.draining
         if head.upgrade:
             self._tunnel = True
             self._transport.write(b"%bconnection: upgrade\r\nupgrade: %b\r\n\r\n" % (encoded, head.upgrade))
@@ -308,14 +306,14 @@ class Http1Server(ServerConnection, Timed):
                 self._exchange.request_end(None)
             return
         if head.length == UNKNOWN:
-            self._chunked = bool(request.minor)
+            self._chunked = bool(manner.minor)
             if self._chunked:
                 encoded += b"transfer-encoding: chunked\r\n"
             else:
                 self._close = True
         if self._close:
             encoded += b"connection: close\r\n"
-        elif request.keep_alive:
+        elif manner.keep_alive:
             encoded += b"connection: keep-alive\r\n"
         self._transport.write(encoded + b"\r\n")
 
@@ -406,6 +404,9 @@ class Http1Server(ServerConnection, Timed):
         self._hold(True)
 
     def resume(self) -> None:
+        if self._paused and self._body is not None:
+            # It was held back: its limit begins anew.
+            self._entrance.wheel.arm(self, min(self._entrance.wheel.now + self._entrance.limits.body, self._deadline))
         self._hold(False)
 
     def _hold(self, paused: bool) -> None:
@@ -458,4 +459,4 @@ class Http1Server(ServerConnection, Timed):
             exchange.request_cut(how, detail)
 
 
-_NO_REQUEST = Request(RequestHead(b"", b"", b""), chunked=False, close=True, keep_alive=False, minor=1)
+_NO_REQUEST = RequestHead(b"", b"", b"")
