@@ -60,19 +60,17 @@ class Listener:
         self._codec = codec
         self._loop = loop
         self._socket = bound
+        self.address: tuple[str, int] = bound.getsockname()[:2]
+        """Where it really is (or was, once it drains)."""
         self._adopting: set[asyncio.Task[object]] = set()
+        self._unopened = 0
         self._connections: set[ServerConnection] = set()
         self._hosts: frozenset[bytes] = frozenset()
         self._rest: asyncio.TimerHandle | None = None
 
     @property
-    def address(self) -> tuple[str, int]:
-        name = self._socket.getsockname()
-        return name[0], name[1]
-
-    @property
     def connections(self) -> int:
-        return len(self._connections) + len(self._adopting)
+        return len(self._connections) + self._unopened
 
     def apply(self, spec: snapshot.Listener, upstreams: dict[str, Upstream]) -> None:
         self.spec = spec
@@ -91,6 +89,7 @@ class Listener:
             )
             for route in spec.routes
         )
+        self._make_room()
 
     def _own_hosts(self) -> frozenset[bytes]:
         """What a program may call an outbound address: a web page that was tricked into calling it says another."""
@@ -121,6 +120,7 @@ class Listener:
                 continue
             accepted.setblocking(False)
             self.accepted += 1
+            self._unopened += 1
             task = self._loop.create_task(self._adopt(accepted))
             self._adopting.add(task)
             task.add_done_callback(self._adopting.discard)
@@ -130,6 +130,8 @@ class Listener:
             await self._loop.connect_accepted_socket(lambda: self._codec.server(self), accepted)
         except OSError:
             accepted.close()
+            self._unopened -= 1
+            self._make_room()
 
     def _pause(self) -> None:
         """Leave callers in the backlog rather than accept what cannot be served."""
@@ -143,13 +145,20 @@ class Listener:
             self.paused = False
             self._loop.add_reader(self._socket, self._accept)
 
+    def _make_room(self) -> None:
+        """There may be room again for who waits in the backlog; if not, the next accept finds out."""
+        if self.paused and self._rest is None:
+            self._resume()
+
     def opened(self, connection: ServerConnection) -> None:
+        self._unopened -= 1
         self._connections.add(connection)
+        if self.draining:
+            connection.drain()
 
     def closed(self, connection: ServerConnection) -> None:
         self._connections.discard(connection)
-        if self.paused and self._rest is None:
-            self._resume()
+        self._make_room()
 
     def drain(self) -> None:
         """Accept no more; each connection closes after the answer that it is at."""

@@ -11,7 +11,7 @@ from minimesh.telemetry.counters import RouteCounters
 class BoundRoute:
     """A route with everything that it needs already looked up."""
 
-    __slots__ = ("counters", "destination", "forwarded", "name", "strip", "timeout", "upstream")
+    __slots__ = ("_host", "counters", "destination", "forwarded", "name", "strip", "timeout", "upstream")
 
     def __init__(self, route: Route, upstream: Destination, counters: RouteCounters, source: Identity) -> None:
         self.name = counters.key.route
@@ -21,23 +21,27 @@ class BoundRoute:
         self.timeout = route.timeout if route.timeout is not None else upstream.spec.timeouts.request
         self.strip = route.strip_prefix.encode() if route.strip_prefix else b""
         # Who calls, for the service: Envoy's X-Forwarded-Client-Cert in its By and URI fields.
-        self.forwarded = b"x-forwarded-client-cert: By=%b;URI=%b\r\n" % (
+        identity = b"x-forwarded-client-cert: By=%b;URI=%b\r\n" % (
             upstream.spec.identity.spiffe_id.encode(),
             source.spiffe_id.encode(),
         )
+        self.forwarded = Fields(None, identity)
+        self._host = upstream.spec.host
 
     def target_of(self, head: RequestHead) -> bytes:
         """The target without the prefix that is to be stripped, if it stands at whole segments."""
         strip = self.strip
-        if not strip or not (head.path == strip or head.path.startswith(strip + b"/")):
+        if not (head.path == strip or head.path.startswith(strip + b"/")):
             return head.target
         rest = head.target[len(strip) :]
         return rest if rest.startswith(b"/") else b"/" + rest
 
     def outgoing(self, head: RequestHead, forwarded: bytes) -> OutgoingHead:
         """`forwarded`: X-Forwarded-* lines that the listener adds."""
-        authority = self.upstream.spec.host or head.authority or self.destination.encode()
-        return OutgoingHead(head, self.target_of(head), authority, Fields(http1=forwarded + self.forwarded))
+        authority = self._host or head.authority or self.destination.encode()
+        target = self.target_of(head) if self.strip else head.target
+        added = Fields(None, forwarded + self.forwarded.http1) if forwarded else self.forwarded
+        return OutgoingHead(head, target, authority, added)
 
 
 class Plan:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.heads import NO_FIELDS, Fields
-from minimesh.dataplane.http1.lines import PLAIN, Names
+from minimesh.dataplane.http1.lines import PLAIN, Lines
 from minimesh.model.reason import BAD_REQUEST, UPSTREAM_PROTOCOL, Reason
 
 # Extensions may follow a semicolon; they are for the next hop alone and are dropped (section 7.1.1). The space that
@@ -27,7 +27,7 @@ _FORBIDDEN = (
     b"x-forwarded-host x-forwarded-proto"
 )
 _KINDS = {**dict.fromkeys(_FORBIDDEN.split(), _DROPPED), b"content-length": _FRAMING, b"transfer-encoding": _FRAMING}
-_TRAILERS = {fault: Names(_KINDS, fault, _DROPPED) for fault in (BAD_REQUEST, UPSTREAM_PROTOCOL)}
+_TRAILERS = {fault: Lines(_KINDS, fault, _DROPPED) for fault in (BAD_REQUEST, UPSTREAM_PROTOCOL)}
 
 
 class FixedBody:
@@ -140,9 +140,7 @@ class ChunkedBody:
         self._trailer_size += len(line)
         if self._trailer_size > _LARGEST_TRAILERS or len(self._trailer_lines) >= _MOST_TRAILERS:
             raise Malformed(self._fault, "the trailers are too large")
-        names = _TRAILERS[self._fault]
-        names.check([line])
-        kind = names.learn(line)
+        kind = _TRAILERS[self._fault].read(line)
         if kind == _FRAMING:
             raise Malformed(self._fault, "a trailer would change the framing")
         if kind == PLAIN:

@@ -9,18 +9,22 @@ _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 def request_prefix(request: OutgoingHead) -> bytes:
     """All of a request's head but the fields that differ each time and the empty line; kept with the request."""
-    parts = [
-        b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (request.method, request.target, request.authority),
-        request.fields.http1,
-    ]
+    framing = b""
     if request.length == UNKNOWN:
-        parts.append(b"transfer-encoding: chunked\r\n")
+        framing = b"transfer-encoding: chunked\r\n"
     if request.expects_continue:
-        parts.append(b"expect: 100-continue\r\n")
+        framing += b"expect: 100-continue\r\n"
     if request.upgrade:
-        parts.append(b"connection: upgrade\r\nupgrade: %b\r\n" % request.upgrade)
-    parts.append(request.forwarded.http1)
-    request.http1 = prefix = b"".join(parts)
+        framing += b"connection: upgrade\r\nupgrade: %b\r\n" % request.upgrade
+    prefix = b"%b %b HTTP/1.1\r\nhost: %b\r\n%b%b%b" % (
+        request.method,
+        request.target,
+        request.authority,
+        request.fields.http1,
+        framing,
+        request.forwarded.http1,
+    )
+    request.http1 = prefix
     return prefix
 
 

@@ -1,10 +1,11 @@
-"""The field lines of a head: checked as a whole, told apart by their names.
+"""The field lines of a head: each checked, and told apart by what it means to a proxy.
 
-A proxy understands a dozen fields and passes the others on as they are. So the characters of all lines are checked at
-once, each name is looked up in the spelling that it came in, and only what means something has its value read.
+A proxy understands a dozen fields and passes the others on as they are. Most lines of a connection have been seen
+before (User-Agent, Accept, Server …), so a line is looked up by its bytes; only a new one is taken apart. The memory is
+bounded, and lines that carry secrets or hardly repeat are never kept in it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -19,38 +20,65 @@ PLAIN = 0
 TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 TEXT = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
 
+_SECRET_OR_UNIQUE = frozenset(
+    b"authorization cookie etag if-modified-since if-none-match last-modified proxy-authorization set-cookie "
+    b"traceparent tracestate x-api-key x-request-id".split()
+)
+_MOST_LINES = 4096
+_LONGEST_LINE = 256
 _MOST_NAMES = 2048
 _LONGEST_NAME = 128
 
 
-class Names:
-    """What the names of one sort of head mean, by kind. `by_spelling` has each name as it was sent before; it is
-    bounded. `ours`: the kind of x-minimesh-* fields, which are never believed. Raises Malformed with `fault`."""
+class _Name(NamedTuple):
+    kind: int
+    remembered: bool
+
+
+class Lines:
+    """What the lines of one sort of head mean, by kind. Raises Malformed with `fault`.
+
+    `seen` gives the kind of a line that was read before, else None. `ours`: the kind of x-minimesh-* fields, which
+    are never believed.
+    """
 
     def __init__(self, kinds: Mapping[bytes, int], fault: Reason, ours: int) -> None:
-        self.by_spelling = dict(kinds)
         self._kinds = kinds
         self._fault = fault
         self._ours = ours
+        self._names: dict[bytes, _Name] = {}
+        self._memory: dict[bytes, int] = {}
+        self.seen = self._memory.get
 
-    def learn(self, line: bytes) -> int:
-        """The kind of a line whose name was not seen in this spelling (RFC 9112, section 5)."""
-        name, colon, _ = line.partition(b":")
-        if not colon or not name or name.translate(None, TOKEN):
+    def read(self, line: bytes) -> int:
+        """The kind of a line that was not seen, without its CRLF (RFC 9112, section 5)."""
+        name, colon, value = line.partition(b":")
+        known = self._names.get(name) or self._learn(name, line)
+        if not colon or value.translate(None, TEXT):
+            raise Malformed(self._fault, _what_is_wrong_with(line))
+        kind, remembered = known
+        if remembered and len(line) <= _LONGEST_LINE:
+            if len(self._memory) >= _MOST_LINES:
+                self._memory.clear()
+            self._memory[line] = kind
+        return kind
+
+    def _learn(self, name: bytes, line: bytes) -> _Name:
+        """A name in a spelling that was not seen."""
+        if not name or name.translate(None, TOKEN):
             raise Malformed(self._fault, _what_is_wrong_with(line))
         lower = name.lower()
         kind = self._ours if lower.startswith(b"x-minimesh-") else self._kinds.get(lower, PLAIN)
+        known = _Name(kind, lower not in _SECRET_OR_UNIQUE)
         if len(name) <= _LONGEST_NAME:
-            if len(self.by_spelling) >= _MOST_NAMES:
-                self.by_spelling.clear()
-            self.by_spelling[name] = kind
-        return kind
+            if len(self._names) >= _MOST_NAMES:
+                self._names.clear()
+            self._names[name] = known
+        return known
 
-    def check(self, lines: Iterable[bytes]) -> None:
-        """No line may have a character that values may not have; names are looked at by `learn`."""
-        if b"".join(lines).translate(None, TEXT):
-            wrong = next(line for line in lines if line.translate(None, TEXT))
-            raise Malformed(self._fault, _what_is_wrong_with(wrong))
+
+def value_of(line: bytes) -> bytes:
+    return line[line.index(b":") + 1 :].strip(b" \t")
 
 
 def _what_is_wrong_with(text: bytes) -> str:
@@ -92,9 +120,9 @@ _STAYING = frozenset({b"content-length", b"host", b"transfer-encoding"})
 
 
 @lru_cache(maxsize=64)
-def read_connection(value: bytes) -> Connection:
+def read_connection(line: bytes) -> Connection:
     """RFC 9110, section 7.6.1."""
-    tokens = tokens_of(value)
+    tokens = tokens_of(value_of(line))
     return Connection(b"close" in tokens, b"keep-alive" in tokens, b"upgrade" in tokens, tokens - _OPTIONS - _STAYING)
 
 
@@ -118,9 +146,10 @@ def without(lines: list[bytes], listed: frozenset[bytes]) -> list[bytes]:
     return [line for line in lines if line.partition(b":")[0].lower() not in listed]
 
 
-def read_length(value: bytes, fault: Reason) -> int:
+@lru_cache(maxsize=128)
+def read_length(line: bytes, fault: Reason) -> int:
     """Content-Length: digits alone, below 10^18 (RFC 9110, section 8.6; no list of equal ones is accepted)."""
-    digits = value.strip(b" \t")
-    if not digits.isdigit() or len(digits) > 18:
+    value = value_of(line)
+    if not value.isdigit() or len(value) > 18:
         raise Malformed(fault, "Content-Length is not one number")
-    return int(digits)
+    return int(value)

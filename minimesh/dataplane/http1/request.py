@@ -10,12 +10,13 @@ from minimesh.dataplane.http1.lines import (
     PLAIN,
     TOKEN,
     UNSAID,
-    Names,
+    Lines,
     both,
     joined,
     read_connection,
     read_length,
     tokens_of,
+    value_of,
     without,
 )
 from minimesh.dataplane.paths import canonical
@@ -44,7 +45,7 @@ _LONGEST_REQUEST_ID = 128
 _LONGEST_HOST = 261
 """A name of 253 characters, brackets, a colon and a port."""
 
-_NAMES = Names(
+_LINES = Lines(
     {
         b"proxy-connection": _DROPPED,
         b"proxy-authorization": _DROPPED,
@@ -75,8 +76,8 @@ _NAMES = Names(
 
 
 @lru_cache(maxsize=256)
-def _read_host(value: bytes) -> bytes:
-    host = value.strip(b" \t")
+def _read_host(line: bytes) -> bytes:
+    host = value_of(line)
     if len(host) > _LONGEST_HOST or not _AUTHORITY.fullmatch(host):
         raise Malformed(BAD_REQUEST, "Host is not a host and port")
     return host.lower()
@@ -116,32 +117,32 @@ class Block:
     tracestate = b""
     trailers = False
     cross_site = False
+    frames = False
+    """Whether length, codings, expect or upgrade is set."""
 
 
 def read_block(block: bytes, limits: Limits) -> Block:
-    """The field lines of a head, each ended by CRLF. Raises Malformed."""
+    """The field lines of a head, each with its CRLF before it. Raises Malformed."""
     result = Block()
     if not block:
         return result
-    lines = block[:-2].split(b"\r\n")
+    lines = block[2:].split(b"\r\n")
     if len(lines) > limits.fields:
         raise Malformed(HEAD_TOO_LARGE, f"more than {limits.fields} fields")
-    _NAMES.check(lines)
-    kind_of = _NAMES.by_spelling.get
+    seen, read = _LINES.seen, _LINES.read
     kept: list[bytes] = []
     for line in lines:
-        name, colon, value = line.partition(b":")
-        kind = kind_of(name) if colon else None
+        kind = seen(line)
         if kind is None:
-            kind = _NAMES.learn(line)
+            kind = read(line)
         if kind == PLAIN:
             kept.append(line)
         elif kind == _HOST:
             if result.host is not None:
                 raise Malformed(BAD_REQUEST, "there are two Host fields")
-            result.host = _read_host(value)
+            result.host = _read_host(line)
         elif kind != _DROPPED:
-            _note(result, kind, value, line, kept)
+            _note(result, kind, line, kept)
     if result.tracestate and result.traceparent:
         # Trace Context, section 3.2.2.5: where the trace begins anew, there is no state of it.
         kept.append(result.tracestate)
@@ -153,51 +154,57 @@ def read_block(block: bytes, limits: Limits) -> Block:
     return result
 
 
-def _note(block: Block, kind: int, value: bytes, line: bytes, kept: list[bytes]) -> None:
+def _note(block: Block, kind: int, line: bytes, kept: list[bytes]) -> None:
     """One of the fields that decide something; it is kept where the endpoint has to see it too."""
-    value = value.strip(b" \t")
     if kind == _REQUEST_ID:
-        if len(value) <= _LONGEST_REQUEST_ID and not value.translate(None, _VISIBLE):
-            block.request_id = value
+        value = value_of(line)
+        block.request_id = value if len(value) <= _LONGEST_REQUEST_ID and not value.translate(None, _VISIBLE) else b""
     elif kind == _TRACEPARENT:
+        value = value_of(line)
         block.traceparent = value if _TRACE_CONTEXT.fullmatch(value) else b""
-    elif kind == _TRACESTATE:
-        block.tracestate = block.tracestate + b"\r\n" + line if block.tracestate else line
     elif kind == _CONNECTION:
-        said = read_connection(value)
+        said = read_connection(line)
         block.connection = said if block.connection is UNSAID else both(block.connection, said)
     elif kind == _LENGTH:
         if block.length >= 0:
             raise Malformed(BAD_REQUEST, "there are two Content-Length fields")
-        block.length = read_length(value, BAD_REQUEST)
+        block.length = read_length(line, BAD_REQUEST)
+        block.frames = True
         kept.append(line)
     elif kind == _FORWARDED:
         block.forwarded = Fields(None, block.forwarded.http1 + line + b"\r\n")
     else:
-        _note_rare(block, kind, value.lower(), line, kept)
+        _note_rare(block, kind, line, kept)
 
 
-def _note_rare(block: Block, kind: int, value: bytes, line: bytes, kept: list[bytes]) -> None:
-    if kind == _CODING:
-        block.codings = (*block.codings, value)
-    elif kind == _UPGRADE:
-        block.upgrade = block.upgrade + b"," + value if block.upgrade else value
-    elif kind == _EXPECT:
-        block.expect = value
+def _note_rare(block: Block, kind: int, line: bytes, kept: list[bytes]) -> None:
+    value = value_of(line).lower()
+    if kind == _TRACESTATE:
+        block.tracestate = block.tracestate + b"\r\n" + line if block.tracestate else line
     elif kind == _TE:
         block.trailers = block.trailers or b"trailers" in tokens_of(value)
     elif kind == _FETCH_SITE:
         block.cross_site = block.cross_site or value in (b"cross-site", b"same-site")
         kept.append(line)
+    else:
+        block.frames = True
+        if kind == _CODING:
+            block.codings = (*block.codings, value)
+        elif kind == _UPGRADE:
+            block.upgrade = block.upgrade + b"," + value if block.upgrade else value
+        elif kind == _EXPECT:
+            block.expect = value
 
 
 def read_request(line: bytes, block: Block, limits: Limits) -> tuple[RequestHead, Manner]:
     """The request line without its CRLF, joined with what the fields said. Raises Malformed."""
-    method, target, old = _read_line(line)
+    common = _COMMON_LINE.fullmatch(line)
+    if common is None:
+        method, target, old = _read_line(line)
+    else:
+        (method, target), old = common.groups(), False
     if len(target) > limits.target:
         raise Malformed(TARGET_TOO_LONG, f"the target is over {limits.target} bytes")
-    if method in (b"CONNECT", b"TRACE"):
-        raise Malformed(METHOD_NOT_ALLOWED, method.decode())
     authority = block.host
     if target.startswith(b"/"):
         target = canonical(target)
@@ -205,33 +212,47 @@ def read_request(line: bytes, block: Block, limits: Limits) -> tuple[RequestHead
         target, authority = _special_target(method, target, authority)
     if block.host is None and not old:
         raise Malformed(BAD_REQUEST, "there is no Host field")
-    length = block.length
-    if length < 0:
-        length = UNKNOWN if block.codings and _is_chunked(block, old) else 0
-    elif block.codings:
-        raise Malformed(BAD_REQUEST, "there is a Content-Length beside Transfer-Encoding")
-    if block.expect and block.expect != b"100-continue":
-        raise Malformed(EXPECTATION_FAILED, "Expect is not 100-continue")
     head = RequestHead(
         method,
         target,
         authority or b"",
         block.fields,
-        length,
-        _upgrade(block) if block.upgrade and not old and not length else b"",
-        bool(block.expect) and not old,
+        0,
+        b"",
+        False,
         block.request_id,
         block.traceparent,
         block.forwarded,
         block.cross_site,
         block.trailers,
     )
+    if block.frames:
+        _frame(head, block, old)
     connection = block.connection
     if old:
         return head, CLOSE_OLD if connection.close or not connection.keep_alive else KEEP_OLD
     return head, CLOSE if connection.close else KEEP
 
 
+def _frame(head: RequestHead, block: Block, old: bool) -> None:
+    """Body, expectation and upgrade, of which most requests have none."""
+    if block.codings:
+        if block.length >= 0:
+            raise Malformed(BAD_REQUEST, "there is a Content-Length beside Transfer-Encoding")
+        _check_coding(block, old)
+        head.length = UNKNOWN
+    elif block.length > 0:
+        head.length = block.length
+    if block.expect:
+        if block.expect != b"100-continue":
+            raise Malformed(EXPECTATION_FAILED, "Expect is not 100-continue")
+        head.expects_continue = not old
+    if block.upgrade and not old and not head.length:
+        head.upgrade = _upgrade(block)
+
+
+# What nearly all requests look like; whatever does not is read again with all its possibilities.
+_COMMON_LINE = re.compile(rb"(GET|POST|PUT|DELETE|PATCH|HEAD|OPTIONS) (/[\x21-\x7e]*) HTTP/1\.1")
 _VERSIONS = {b"HTTP/1.1": False, b"HTTP/1.0": True}
 
 
@@ -242,6 +263,8 @@ def _read_line(line: bytes) -> tuple[bytes, bytes, bool]:
         method, target, version = parts
         if method and target and not method.translate(None, TOKEN) and not target.translate(None, _VISIBLE):
             old = _VERSIONS.get(version)
+            if old is not None and method in (b"CONNECT", b"TRACE"):
+                raise Malformed(METHOD_NOT_ALLOWED, method.decode())
             if old is not None:
                 return method, target, old
             if re.fullmatch(rb"HTTP/[0-9]\.[0-9]", version):
@@ -260,12 +283,12 @@ def _special_target(method: bytes, target: bytes, authority: bytes | None) -> tu
     return canonical(rest if rest.startswith(b"/") else b"/" + rest), absolute[1].lower()
 
 
-def _is_chunked(block: Block, old: bool) -> bool:
+def _check_coding(block: Block, old: bool) -> None:
     """RFC 9112, section 6.1; what is ambiguous is refused rather than resolved."""
     if old:
         raise Malformed(BAD_REQUEST, "there is a Transfer-Encoding in HTTP/1.0")
     if block.codings == (b"chunked",):
-        return True
+        return
     said = b",".join(block.codings)
     if b"chunked" in said or not tokens_of(said):
         raise Malformed(BAD_REQUEST, "Transfer-Encoding is not exactly chunked")

@@ -5,7 +5,17 @@ from typing import NamedTuple
 
 from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.heads import UNKNOWN, Fields, ResponseHead
-from minimesh.dataplane.http1.lines import PLAIN, UNSAID, Names, both, joined, read_connection, read_length, without
+from minimesh.dataplane.http1.lines import (
+    PLAIN,
+    UNSAID,
+    Lines,
+    both,
+    joined,
+    read_connection,
+    read_length,
+    value_of,
+    without,
+)
 from minimesh.model.reason import UPSTREAM_PROTOCOL
 
 _DROPPED, _LENGTH, _CODING, _CONNECTION, _UPGRADE, _KEEP_ALIVE = range(1, 7)
@@ -15,7 +25,7 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80
 _TIMEOUT = re.compile(rb"\btimeout=([0-9]{1,6})\b")
 
 
-_NAMES = Names(
+_LINES = Lines(
     {
         b"proxy-connection": _DROPPED,
         b"te": _DROPPED,
@@ -78,12 +88,10 @@ def _read_status(line: bytes) -> _Status:
 def read_response(raw: bytes, method: bytes, upgrade: bytes, most_fields: int) -> Response:
     """A head with the empty line that ends it, as the answer to a request of that method that asked for that
     upgrade. Raises Malformed."""
-    first, *lines = raw[:-4].split(b"\r\n")
-    status, words, old = _status_lines.get(first) or _read_status(first)
-    if len(lines) > most_fields:
-        raise Malformed(UPSTREAM_PROTOCOL, f"more than {most_fields} fields")
+    end = raw.index(b"\r\n")
+    status, words, old = _status_lines.get(raw[:end]) or _read_status(raw[:end])
     facts = _Facts()
-    kept = _read_fields(lines, facts)
+    kept = _read_fields(raw[end + 2 : -4].split(b"\r\n") if len(raw) > end + 4 else [], most_fields, facts)
     connection, length, chunked = facts.connection, facts.length, facts.chunked
     if chunked and old:
         raise Malformed(UPSTREAM_PROTOCOL, "there is a Transfer-Encoding in HTTP/1.0")
@@ -106,43 +114,43 @@ def read_response(raw: bytes, method: bytes, upgrade: bytes, most_fields: int) -
     return Response(head, chunked and not bodiless, until_close, keeps, facts.idle)
 
 
-def _read_fields(lines: list[bytes], facts: _Facts) -> list[bytes]:
+def _read_fields(lines: list[bytes], most: int, facts: _Facts) -> list[bytes]:
     """Note what decides something, return the lines that are passed on."""
-    _NAMES.check(lines)
-    kind_of = _NAMES.by_spelling.get
+    if len(lines) > most:
+        raise Malformed(UPSTREAM_PROTOCOL, f"more than {most} fields")
+    seen, read = _LINES.seen, _LINES.read
     kept: list[bytes] = []
     for line in lines:
-        name, colon, value = line.partition(b":")
-        kind = kind_of(name) if colon else None
+        kind = seen(line)
         if kind is None:
-            kind = _NAMES.learn(line)
+            kind = read(line)
         if kind == PLAIN:
             kept.append(line)
-        elif kind == _LENGTH:
-            if facts.length_line:
-                raise Malformed(UPSTREAM_PROTOCOL, "there are two Content-Length fields")
-            facts.length = read_length(value, UPSTREAM_PROTOCOL)
-            facts.length_line = line
         elif kind != _DROPPED:
-            _note(facts, kind, value.strip(b" \t"))
+            _note(facts, kind, line)
     if facts.chunked and facts.length_line:
         raise Malformed(UPSTREAM_PROTOCOL, "there is a Content-Length beside Transfer-Encoding")
     return kept
 
 
-def _note(facts: _Facts, kind: int, value: bytes) -> None:
-    if kind == _CONNECTION:
-        said = read_connection(value)
+def _note(facts: _Facts, kind: int, line: bytes) -> None:
+    if kind == _LENGTH:
+        if facts.length_line:
+            raise Malformed(UPSTREAM_PROTOCOL, "there are two Content-Length fields")
+        facts.length = read_length(line, UPSTREAM_PROTOCOL)
+        facts.length_line = line
+    elif kind == _CONNECTION:
+        said = read_connection(line)
         facts.connection = said if facts.connection is UNSAID else both(facts.connection, said)
     elif kind == _CODING:
-        if facts.chunked or value.lower() != b"chunked":
+        if facts.chunked or value_of(line).lower() != b"chunked":
             raise Malformed(UPSTREAM_PROTOCOL, "Transfer-Encoding is not exactly chunked")
         facts.chunked = True
     elif kind == _KEEP_ALIVE:
-        said_idle = _TIMEOUT.search(value.lower())
+        said_idle = _TIMEOUT.search(value_of(line).lower())
         facts.idle = float(said_idle[1]) if said_idle else 0.0
     elif kind == _UPGRADE:
-        facts.upgrade = value.lower()
+        facts.upgrade = value_of(line).lower()
 
 
 def _check_switch(facts: _Facts, upgrade: bytes) -> None:

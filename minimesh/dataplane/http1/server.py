@@ -173,7 +173,8 @@ class Http1Server(ServerConnection, Timed):
         limits = self._entrance.limits
         if len(raw) > limits.head_size:
             raise Malformed(HEAD_TOO_LARGE, f"the head is over {limits.head_size} bytes")
-        line, _, block = raw[:-2].partition(b"\r\n")
+        line_end = raw.index(b"\r\n")
+        line, block = raw[:line_end], raw[line_end:-4]
         if self._block_memo is not None and self._block_memo[0] == block:
             facts = self._block_memo[1]
         else:

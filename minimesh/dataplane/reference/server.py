@@ -290,6 +290,9 @@ class ReferenceServer(ServerConnection, Timed):
         self._hold(True)
 
     def resume(self) -> None:
+        if self._paused and self._body_open:
+            # It was held back: its limit begins anew.
+            self._wait(self._entrance.limits.body)
         self._hold(False)
 
     def _hold(self, paused: bool) -> None:
