@@ -1,12 +1,10 @@
 """Floor 2: the only place of request bytes: heads, codecs, exchange, listeners, pools, timer wheel."""
 
-from minimesh.dataplane.codec import CODECS, FAST, REFERENCE, Codec, codec_named
+from minimesh.dataplane.codec import FAST, Codec, codec_named
 from minimesh.dataplane.plane import DataPlane, EndpointStatistics, ListenError, ListenerStatistics, Statistics
 
 __all__ = [
-    "CODECS",
     "FAST",
-    "REFERENCE",
     "Codec",
     "DataPlane",
     "EndpointStatistics",

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from minimesh.dataplane.connections import ClientConnection, Entrance, Home, ServerConnection
 from minimesh.dataplane.http1.client import Http1Client
 from minimesh.dataplane.http1.server import Http1Server
-from minimesh.dataplane.reference.client import ReferenceClient
-from minimesh.dataplane.reference.server import ReferenceServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +18,17 @@ class Codec:
 
 
 FAST = Codec("fast", Http1Server, Http1Client)
-REFERENCE = Codec("reference", ReferenceServer, ReferenceClient)
-
-CODECS = {codec.name: codec for codec in (FAST, REFERENCE)}
 
 
 def codec_named(name: str) -> Codec:
-    """Raises ValueError, with what there is, for a name that is not known."""
+    """Raises ValueError, with what there is, for a name that is not known.
+
+    The reference codec is loaded when it is asked for: h11 would cost each start 25 ms.
+    """
+    if name == FAST.name:
+        return FAST
+    from minimesh.dataplane.reference import CODECS  # noqa: PLC0415 - see above
+
     if name not in CODECS:
         raise ValueError(f"no codec is called {name!r}: there are {' and '.join(CODECS)}")
     return CODECS[name]

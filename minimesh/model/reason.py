@@ -28,15 +28,11 @@ NO_ROUTE = Reason("no_route", 404, "no route matches this host and path", Fault.
 METHOD_NOT_ALLOWED = Reason("method_not_allowed", 405, "CONNECT and TRACE are not forwarded", Fault.CLIENT)
 CLIENT_TIMEOUT = Reason("client_timeout", 408, "the request did not arrive in time", Fault.CLIENT)
 TARGET_TOO_LONG = Reason("target_too_long", 414, "the request target is too long", Fault.CLIENT)
-EXPECTATION_FAILED = Reason(
-    "expectation_failed", 417, "the only expectation known here is 100-continue", Fault.CLIENT
-)
+EXPECTATION_FAILED = Reason("expectation_failed", 417, "the only expectation known here is 100-continue", Fault.CLIENT)
 FOREIGN_HOST = Reason("foreign_host", 421, "this address does not answer for that host", Fault.CLIENT)
 HEAD_TOO_LARGE = Reason("head_too_large", 431, "the request head is too large", Fault.CLIENT)
 NOT_IMPLEMENTED = Reason("not_implemented", 501, "the transfer coding is not known here", Fault.CLIENT)
-UPSTREAM_PROTOCOL = Reason(
-    "upstream_protocol", 502, "{service} sent an answer that is not well-formed HTTP", Fault.APP
-)
+UPSTREAM_PROTOCOL = Reason("upstream_protocol", 502, "{service} sent an answer that is not well-formed HTTP", Fault.APP)
 UPSTREAM_RESET = Reason(
     "upstream_reset", 502, "{service} closed the connection before its answer was complete", Fault.APP
 )
@@ -46,9 +42,7 @@ OUT_OF_DESCRIPTORS = Reason(
     "out_of_descriptors", 503, "the mesh has no file descriptor left for a connection to {service}", Fault.MESH
 )
 DRAINING = Reason("draining", 503, "the mesh is stopping", Fault.MESH)
-VERSION_NOT_SUPPORTED = Reason(
-    "version_not_supported", 505, "HTTP/1.0 and HTTP/1.1 are spoken here", Fault.CLIENT
-)
+VERSION_NOT_SUPPORTED = Reason("version_not_supported", 505, "HTTP/1.0 and HTTP/1.1 are spoken here", Fault.CLIENT)
 CONNECT_TIMEOUT = Reason("connect_timeout", 504, "{service} could not be connected to in time", Fault.APP)
 TIMEOUT = Reason("timeout", 504, "{service} did not answer in time", Fault.APP)
 INTERNAL = Reason("internal", 500, "the mesh made a mistake", Fault.MESH)

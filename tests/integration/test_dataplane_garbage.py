@@ -6,7 +6,8 @@ from typing import cast
 
 import pytest
 
-from minimesh.dataplane import CODECS, Codec, DataPlane
+from minimesh.dataplane import Codec, DataPlane
+from minimesh.dataplane.reference import CODECS
 from minimesh.model import snapshot
 from minimesh.model.address import Address
 from minimesh.model.clock import SystemClock

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from minimesh.dataplane.codec import CODECS, Codec
+from minimesh.dataplane.codec import Codec
 from minimesh.dataplane.exchange import Exchange
 from minimesh.dataplane.heads import NO_FIELDS, UNKNOWN, RequestHead, ResponseHead
+from minimesh.dataplane.reference import CODECS
 from minimesh.dataplane.streams import Fate
 from minimesh.model.reason import UPSTREAM_RESET, Cut
 from minimesh.testing import FakeServerStream, VirtualClock

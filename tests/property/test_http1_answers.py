@@ -5,8 +5,9 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minimesh.dataplane.codec import CODECS, FAST, REFERENCE, Codec
+from minimesh.dataplane.codec import FAST, Codec
 from minimesh.dataplane.heads import UNKNOWN, Fields
+from minimesh.dataplane.reference import CODECS, REFERENCE
 from minimesh.testing.conformance import ClientHarness, ServerHarness
 
 NAMES = b"Date Server Set-Cookie X-A Connection Keep-Alive X-Minimesh-A Upgrade Vary".split()

@@ -6,10 +6,11 @@ import h11
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from minimesh.dataplane.codec import FAST, REFERENCE, Codec
+from minimesh.dataplane.codec import FAST, Codec
 from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.heads import ResponseHead
 from minimesh.dataplane.paths import canonical
+from minimesh.dataplane.reference import REFERENCE
 from minimesh.testing.conformance import Seen, ServerHarness
 
 TOKEN = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789!#$%&'*+-.^_`|~", min_size=1, max_size=8).map(str.encode)

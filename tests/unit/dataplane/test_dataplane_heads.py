@@ -2,10 +2,11 @@
 
 import pytest
 
-from minimesh.dataplane.codec import CODECS, FAST, REFERENCE, codec_named
+from minimesh.dataplane.codec import FAST, codec_named
 from minimesh.dataplane.heads import NO_FIELDS, UNKNOWN, Fields, OutgoingHead, RequestHead, ResponseHead
 from minimesh.dataplane.http1.encode import request_prefix, response_head
 from minimesh.dataplane.ids import span_id, trace_id, traceparent
+from minimesh.dataplane.reference import CODECS, REFERENCE
 from minimesh.dataplane.upload import Upload
 from minimesh.policy.resend import KEPT_BODY
 

@@ -8,9 +8,10 @@ from typing import cast
 import pytest
 
 from minimesh.dataplane import upstream as module
-from minimesh.dataplane.codec import CODECS, FAST, Codec
+from minimesh.dataplane.codec import FAST, Codec
 from minimesh.dataplane.connections import ClientConnection
 from minimesh.dataplane.heads import NO_FIELDS, OutgoingHead, RequestHead
+from minimesh.dataplane.reference import CODECS
 from minimesh.dataplane.streams import ClientStream
 from minimesh.dataplane.upstream import EndpointPool, Upstream
 from minimesh.dataplane.wheel import Wheel

@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from minimesh.dataplane.codec import CODECS, Codec
+from minimesh.dataplane.codec import Codec
+from minimesh.dataplane.reference import CODECS
 from minimesh.testing.conformance import CASES, Case
 
 
