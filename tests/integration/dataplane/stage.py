@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
+import pytest
+
 from minimesh.dataplane import Codec, DataPlane
 from minimesh.model.address import Address
 from minimesh.model.clock import SystemClock
@@ -40,13 +42,24 @@ class Setup(NamedTuple):
 SETUPS = (Setup("fast", True), Setup("fast", False), Setup("reference", False))
 
 
-async def until(condition: Callable[[], object], what: str = "", seconds: float = PATIENCE) -> None:
-    """Wait for something that announces itself to nobody."""
+def _only(*setups: object) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("anyio_backend", setups, ids=str, indirect=True)
+
+
+EACH_CODEC = _only(SETUPS[0], SETUPS[2])
+"""For what does not depend on the loop."""
+WAITING = _only(SETUPS[0], pytest.param(SETUPS[2], marks=pytest.mark.slow))
+"""For what waits for limits to pass or moves much."""
+FASTEST = _only(SETUPS[0])
+
+
+async def until(condition: Callable[[], object], what: str = "", turn: float = 0.002) -> None:
+    """Wait for something that announces itself to nobody; `turn`: seconds between two looks."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds
+    deadline = loop.time() + PATIENCE
     while not condition():
-        assert loop.time() < deadline, f"not in {seconds:g} s: {what or condition}"
-        await asyncio.sleep(0.002)
+        assert loop.time() < deadline, f"not in {PATIENCE:g} s: {what or condition}"
+        await asyncio.sleep(turn)
 
 
 class Stage:
@@ -90,18 +103,13 @@ class Stage:
 
     def serve_at(self, *services: Service) -> None:
         """Other endpoints from now on."""
-        old = self.snapshot.upstreams["api"]
-        endpoints = tuple(
-            Endpoint(f"api/{service.port}", (Address("127.0.0.1", service.port),)) for service in services
-        )
         self.services += [service for service in services if service not in self.services]
-        self.apply(
-            replace(
-                self.snapshot,
-                generation=self.snapshot.generation + 1,
-                upstreams={"api": replace(old, endpoints=endpoints)},
-            )
-        )
+        self.keep_endpoints(tuple(Endpoint(f"api/{one.port}", (Address("127.0.0.1", one.port),)) for one in services))
+
+    def keep_endpoints(self, endpoints: tuple[Endpoint, ...]) -> None:
+        old = self.snapshot
+        upstreams = {"api": replace(old.upstreams["api"], endpoints=endpoints)}
+        self.apply(replace(old, generation=old.generation + 1, upstreams=upstreams))
 
     @property
     def service(self) -> Service:
@@ -112,11 +120,15 @@ class Stage:
         connection = socket.socket()
         if receive_buffer:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        connection.setblocking(False)
-        await self.loop.sock_connect(connection, self.plane.address(listener))
         peer = Peer(connection)
         self.callers.append(peer)
+        await self.loop.sock_connect(connection, self.plane.address(listener))
         return peer
+
+    def shrink_send_buffers(self) -> None:
+        """Have the mesh itself hold what callers to come do not read, instead of the kernel."""
+        for listener in self.plane._listeners.values():
+            listener._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
 
     async def conversation(self, request: bytes, listener: str = GATEWAY) -> tuple[Peer, Peer]:
         """A caller that has sent this, and the connection that the service gets it on."""

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.integration.dataplane.stage import Stage, until
+from tests.integration.dataplane.stage import EACH_CODEC, Stage, until
 from tests.integration.dataplane.wire import Short
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, EACH_CODEC]
 
 GET = b"GET / HTTP/1.1\r\nHost: api\r\n\r\n"
 HEAD = b"HEAD / HTTP/1.1\r\nHost: api\r\n\r\n"

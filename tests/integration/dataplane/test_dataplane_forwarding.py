@@ -68,8 +68,8 @@ async def test_hop_by_hop_fields_of_the_answer_stay_too(stage: Stage) -> None:
     await service.request()
     await service.send(
         b"HTTP/1.1 200 Fine\r\nConnection: keep-alive, X-Hop\r\nKeep-Alive: timeout=9\r\nX-Hop: 1\r\n"
-        b"Proxy-Connection: x\r\nUpgrade: h2c\r\nServer: s\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-Minimesh-Reason: forged\r\n"
-        b"Content-Length: 2\r\n\r\nok"
+        b"Proxy-Connection: x\r\nUpgrade: h2c\r\nServer: s\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n"
+        b"X-Minimesh-Reason: forged\r\nContent-Length: 2\r\n\r\nok"
     )
     answer = await caller.answer()
     assert answer.head.line == b"HTTP/1.1 200 Fine"

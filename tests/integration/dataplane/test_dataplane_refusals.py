@@ -7,9 +7,9 @@ import pytest
 
 from minimesh.model.project import Limits
 from minimesh.model.route import PathKind, PathMatch, Route
-from tests.integration.dataplane.stage import OUTBOUND, Stage
+from tests.integration.dataplane.stage import EACH_CODEC, OUTBOUND, Stage
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, EACH_CODEC]
 
 GET = b"GET / HTTP/1.1\r\nHost: api\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: api\r\n"

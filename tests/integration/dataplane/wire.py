@@ -60,6 +60,7 @@ class Peer:
 
     def __init__(self, connection: socket.socket) -> None:
         connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = connection
         self._kept = b""
 
@@ -68,13 +69,19 @@ class Peer:
     async def send(self, data: bytes) -> None:
         await within(asyncio.get_running_loop().sock_sendall(self.socket, data))
 
+    async def pour(self, data: bytes) -> None:
+        """Again and again, until the other side has gone. Raises ConnectionError then."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                await self.send(data)
+                await asyncio.sleep(0)
+
     def send_now(self, data: bytes) -> None:
         """Without giving the loop a turn."""
         assert self.socket.send(data) == len(data)
 
     async def send_bytewise(self, data: bytes) -> None:
         """Each byte in a packet of its own, with a turn of the loop between them."""
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for index in range(len(data)):
             self.send_now(data[index : index + 1])
             await asyncio.sleep(0)
@@ -139,6 +146,20 @@ class Peer:
         except Short as short:
             data = short.got
         assert data == b""
+
+    async def closed_by_other(self) -> None:
+        """A FIN has come and nothing before it."""
+        assert await self.rest() == b""
+
+    async def head_arrives(self) -> None:
+        """And stays unread, with all that is behind it."""
+        loop = asyncio.get_running_loop()
+        arrived = asyncio.Event()
+        loop.add_reader(self.socket, arrived.set)
+        try:
+            await within(arrived.wait())
+        finally:
+            loop.remove_reader(self.socket)
 
     async def head(self) -> Head:
         line, *fields = (await self.until(b"\r\n\r\n"))[:-4].split(b"\r\n")
