@@ -139,8 +139,8 @@ class Exchange:
             return
         self._pool = pool
         self._tries += 1
-        # Where one kept connection had been closed, the others may be as well.
-        client = pool.take(self, self._stale > 0 or self._head.method not in IDEMPOTENT)
+        # Where two kept connections had been closed, the others will be as well.
+        client = None if self._stale > 1 else pool.take(self, self._head.method not in IDEMPOTENT)
         if client is None:
             self._dial = pool.dial(self)
             if not self._request_ended and self._server is not None and not self._head.upgrade:

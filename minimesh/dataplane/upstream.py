@@ -66,7 +66,7 @@ class EndpointPool:
 
     def _was_closed(self, connection: ClientConnection) -> bool:
         """Whether the endpoint's close has arrived but not been seen yet. Costs a system call, so only requests that
-        must not be sent again ask."""
+        must not be sent twice ask."""
         if connection.transport.is_closing():
             return True
         descriptor: int = connection.transport.get_extra_info("socket").fileno()

@@ -158,8 +158,9 @@ def test_two_stale_connections_then_a_fresh_one_then_no_more(play: Play) -> None
     with play(endpoints="abc", kept=1) as it:
         it >> it.caller.begins() << "a1 head GET / end"
         it >> it.stream("a1").cuts(Fate.STALE) << "b1 head GET / end"
-        it >> it.stream("b1").cuts(Fate.STALE) << "c1 head GET / end"
-        it >> it.stream("c1").cuts(Fate.STALE)
+        it >> it.stream("b1").cuts(Fate.STALE) << "c dial"
+        it >> it.dial("c").succeeds() << "c1 head GET / end"
+        it >> it.stream("c1").cuts(Fate.UNKNOWN)
         it << f"caller head 502 {it.caller.stream.body!r} end"
 
 

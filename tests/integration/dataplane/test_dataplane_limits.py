@@ -260,8 +260,11 @@ async def test_five_hundred_slow_heads_leave_others_served(bare: Stage) -> None:
 
 async def test_connections_over_the_limit_wait_until_there_is_room(bare: Stage) -> None:
     bare.open(limits=Limits(connections=3))
+    callers = []
+    for _ in range(6):
+        callers.append(bare.call_now())
+        await asyncio.sleep(0)
     async with bare.service.serving(OK):
-        callers = [await bare.call() for _ in range(6)]
         for caller in callers:
             await caller.send(GET)
         for caller in callers[:3]:

@@ -143,6 +143,19 @@ async def test_a_kept_connection_that_closes_on_the_request(stage: Stage, method
         assert await stage.service.silent()
 
 
+async def test_when_one_kept_connection_after_the_other_closes_a_fresh_one_is_made(stage: Stage) -> None:
+    callers, services = await kept(stage, 5)
+    await callers[0].send(request())
+    for closing in (services[4], services[3]):
+        await closing.head()
+        closing.close()
+    fresh = await stage.service.accept()
+    await fresh.head()
+    await fresh.send(OK)
+    assert (await callers[0].answer()).status == 200
+    assert (await stage.record(6)).tries == 1
+
+
 async def test_a_request_is_sent_again_over_one_fresh_connection_only(stage: Stage) -> None:
     (caller,), (service,) = await kept(stage, 1)
     await caller.send(request())
