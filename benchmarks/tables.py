@@ -53,10 +53,17 @@ def goals(results: Results) -> str:
 def goal(verdict: Verdict) -> tuple[str, ...]:
     promise = verdict.promise
     word = {"le": "at most", "lt": "under", "ge": "at least"}[promise.holds.__name__]
-    limit = "none" if promise.limit == 0 else f"{word} {promise.shown.format(promise.limit)}"
+    match promise.limit:
+        case None:
+            limit = "nothing"
+        case 0:
+            limit = "none"
+        case number:
+            limit = f"{word} {promise.shown.format(number)}"
     if verdict.measured is None:
         return promise.what, limit, "not measured", ""
-    return promise.what, limit, promise.shown.format(verdict.measured), "kept" if verdict.held else "**missed**"
+    held = "" if verdict.held is None else "kept" if verdict.held else "**missed**"
+    return promise.what, limit, promise.shown.format(verdict.measured), held
 
 
 def section(text: str, part: Part, picture: str | bool) -> str:

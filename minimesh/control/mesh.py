@@ -96,6 +96,7 @@ class Mesh:
         elsewhere = {each.name: each.addresses for each in self.project.services.values() if each.addresses}
         self.names = Names(elsewhere, self._refresh)
         self.ended = anyio.Event()
+        self._full: frozenset[str] = frozenset()
         self._at_end: list[Callable[[], None]] = []
         self._report = report
         self._known: dict[tuple[str, int], InstanceStatus] = {}
@@ -223,9 +224,18 @@ class Mesh:
     def _beat(self, now: float) -> None:
         """Once a second."""
         self.windows.tick(now)
+        self._tell_full(self.plane.full())
         served, self._served = self._served, self.telemetry.ring.total
         if self.state == "ready":
             self.collector.care(now, quiet=served == self._served)
+
+    def _tell_full(self, full: frozenset[str]) -> None:
+        """When a listener begins to leave callers waiting, and when it is over; at most once a second."""
+        for name in sorted(full - self._full):
+            self.journal.add(MESH, "full", f"{name}: callers wait, for a descriptor or below limits.connections")
+        for name in sorted(self._full - full):
+            self.journal.add(MESH, "accepting", f"{name}: accepts callers again")
+        self._full = full
 
     def _on_change(self, status: InstanceStatus) -> None:
         before = self._known.get((status.name, status.replica))

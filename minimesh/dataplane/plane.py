@@ -139,6 +139,10 @@ class DataPlane:
         """Where a listener really is (its port was 0, say)."""
         return self._listeners[name].address
 
+    def full(self) -> frozenset[str]:
+        """The listeners that leave callers in the backlog now, for want of descriptors or at their limit."""
+        return frozenset(name for name, listener in self._listeners.items() if listener.paused)
+
     def statistics(self) -> Statistics:
         return Statistics(
             self._generation,

@@ -2,7 +2,7 @@
 
 A timed thing has one deadline, `due`, and looks it up itself: moving it later is an attribute and nothing else, since
 the wheel only looks at it when it said it would (`check`) and asks again. So a request that is answered in time costs
-no timer at all. Deadlines fire up to TICK seconds late.
+no timer at all. A limit counted from `Wheel.now` fires within TICK seconds of its time, early or late.
 """
 
 from math import inf

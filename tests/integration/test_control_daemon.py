@@ -249,6 +249,21 @@ def test_the_chosen_codec_must_be_known(start: Start, monkeypatch: pytest.Monkey
     assert daemon.process.returncode == 1
 
 
+def test_callers_that_have_to_wait_are_an_event(start: Start) -> None:
+    """The gateway is at its limit: said when it begins, said when it is over, and not once a second between."""
+    daemon = start(gateway="limits = { connections = 1 }")
+    daemon.wait_ready()
+    host, _, port = daemon.client.get("/v1/mesh")["gateway"]["address"].rpartition(":")
+
+    def kinds() -> list[str]:
+        return [event["kind"] for event in daemon.client.stream("/v1/events")]
+
+    with socket.create_connection((host, int(port))), socket.create_connection((host, int(port))):
+        assert until(lambda: "full" in kinds())
+    assert until(lambda: kinds()[-1] == "accepting")
+    assert kinds().count("full") == 1
+
+
 def test_run_json_names_the_run(start: Start) -> None:
     daemon = start()
     daemon.wait_ready()
