@@ -48,6 +48,10 @@ class Program:
     def stop(self) -> str:
         """End it with SIGTERM, check that it ended well, and return the rest of what it printed."""
         self.process.terminate()
+        return self.ended()
+
+    def ended(self) -> str:
+        """Wait for an end that was asked for. Once: a second SIGTERM would kill."""
         output, _ = self.process.communicate(timeout=10)
         assert self.process.returncode == 0, output
         return output
