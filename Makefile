@@ -28,7 +28,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 unit: setup
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" --cov --cov-report=term:skip-covered --durations=10
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" --cov --cov-report=term:skip-covered --durations=10
 
 # What measures, or needs the machine's ports and processes to itself, runs alone.
 slow: setup
@@ -41,7 +41,7 @@ others: setup
 	  echo "== $$python"; \
 	  test -x $$venv/bin/pytest || { $$python -m venv $$venv && $$venv/bin/python -m pip install --quiet --upgrade "pip>=25.1" \
 	    && $$venv/bin/python -m pip install --quiet --editable . --group dev; } || exit 1; \
-	  $$venv/bin/python -m pytest -q -n $(WORKERS) -m "not slow" tests/unit tests/playbook tests/integration || exit 1; \
+	  $$venv/bin/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow" tests/unit tests/playbook tests/integration || exit 1; \
 	done
 
 bench: setup

@@ -10,7 +10,7 @@ from minimesh.control.programs import programs, selected
 from minimesh.control.report import Note, Problem, Reporter, UpOptions
 from minimesh.control.settle import StartError, cannot_listen, check_written_ports, may_choose_again, settle
 from minimesh.dataplane import FAST, Codec, DataPlane, ListenError
-from minimesh.dataplane.codec import codec_named
+from minimesh.dataplane.codecs import codec_named
 from minimesh.model.clock import Clock
 from minimesh.model.project import Project
 from minimesh.model.snapshot import Snapshot

@@ -1,6 +1,7 @@
 """Floor 2: the only place of request bytes: heads, codecs, exchange, listeners, pools, timer wheel."""
 
-from minimesh.dataplane.codec import FAST, Codec, codec_named
+from minimesh.dataplane.codec import FAST, Codec
+from minimesh.dataplane.codecs import codec_named
 from minimesh.dataplane.plane import DataPlane, EndpointStatistics, ListenError, ListenerStatistics, Statistics
 
 __all__ = [

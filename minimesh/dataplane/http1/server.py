@@ -1,91 +1,42 @@
 """The side towards the caller: a connection that serves one exchange at a time, and is its stream."""
 
-import asyncio
 from math import inf
-from typing import cast
 
-from minimesh.dataplane.connections import WATERMARK, Entrance, ServerConnection, Starts, cut
+from minimesh.dataplane.caller import CallerConnection
+from minimesh.dataplane.connections import WATERMARK, Entrance
 from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.heads import NO_FIELDS, UNKNOWN, Fields, RequestHead, ResponseHead
 from minimesh.dataplane.http1.body import Body, ChunkedBody, FixedBody
 from minimesh.dataplane.http1.encode import response_head
 from minimesh.dataplane.http1.request import CLOSE, Block, Manner, read_block, read_request
-from minimesh.dataplane.wheel import Timed
-from minimesh.model.reason import BAD_REQUEST, CLIENT_TIMEOUT, HEAD_TOO_LARGE, TARGET_TOO_LONG, Cut, Reason
-
-_LINGER = 2.0
+from minimesh.model.reason import BAD_REQUEST, HEAD_TOO_LARGE, TARGET_TOO_LONG, Reason
 
 
-class Http1Server(ServerConnection, Timed):
+class Http1Server(CallerConnection):
     """At most one exchange is under way; what a pipelining caller sends meanwhile waits, unparsed and bounded."""
 
-    __slots__ = (
-        "_block_memo",
-        "_blocked",
-        "_body",
-        "_buffer",
-        "_chunked",
-        "_close",
-        "_deadline",
-        "_entrance",
-        "_eof",
-        "_exchange",
-        "_lingering",
-        "_manner",
-        "_memo",
-        "_memo_raw",
-        "_paused",
-        "_reading",
-        "_transport",
-        "_tunnel",
-        "_unsent",
-        "loopback",
-        "peer",
-    )
+    __slots__ = ("_block_memo", "_body", "_chunked", "_manner", "_memo", "_memo_raw", "_reading")
 
-    _transport: asyncio.Transport
+    _body: Body
 
     def __init__(self, entrance: Entrance) -> None:
-        super().__init__()
-        self.due = self.check = inf
-        self.slot = 0
-        self._entrance = entrance
-        self._exchange: Starts | None = None
+        super().__init__(entrance)
         self._manner = CLOSE
-        self._body: Body | None = None
-        self._buffer = b""
         self._memo_raw = b""
         self._memo = (_NO_REQUEST, CLOSE)
         self._block_memo: tuple[bytes, Block] | None = None
-        self._deadline = inf
-        self._unsent = 0
         self._reading = self._chunked = False
-        self._close = self._eof = self._tunnel = self._lingering = self._blocked = self._paused = False
-        self.peer = ""
-        self.loopback = False
 
     @property
     def protocol(self) -> str:
         return "http/1.1" if self._manner.minor else "http/1.0"
-
-    # --- the connection ----------------------------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport = cast("asyncio.Transport", transport)  # uvloop's do not inherit from it
-        transport.set_write_buffer_limits(high=WATERMARK)
-        name = transport.get_extra_info("peername")
-        if name:
-            self.peer = f"{name[0]}:{name[1]}"
-            self.loopback = name[0].startswith("127.") or name[0] == "::1"
-        self._entrance.opened(self)
-        self._idle()
 
     def data_received(self, data: bytes) -> None:
         if self._exchange is None and not self._lingering:
             if self._buffer:
                 data, self._buffer = self._buffer + data, b""
             self._read(data)
-        elif self._body is not None:
+        elif self._uploading:
             self._read_body(data)
         elif self._tunnel and self._exchange is not None:
             self._exchange.request_data(data)
@@ -93,48 +44,6 @@ class Http1Server(ServerConnection, Timed):
             self._buffer += data
             if len(self._buffer) > WATERMARK:
                 self._hold(True)
-
-    def eof_received(self) -> bool:
-        """True keeps our own sending side open: the caller may have shut only its own."""
-        self._eof = True
-        if self._exchange is None or self._lingering:
-            return False
-        if self._tunnel:
-            self._exchange.request_end(None)
-        elif self._body is not None:
-            self._cut(Cut.CLIENT_GONE, "the caller closed before its body was whole")
-            return False
-        return True
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._cut(Cut.CLIENT_GONE, "the caller closed the connection")
-        self._buffer = b""
-        self._entrance.wheel.forget(self)
-        self._entrance.closed(self)
-
-    def pause_writing(self) -> None:
-        self._blocked = True
-        self._look_again()
-        if self._exchange is not None:
-            self._exchange.response_blocked()
-
-    def resume_writing(self) -> None:
-        self._blocked = False
-        if self._exchange is not None:
-            self._exchange.response_unblocked()
-        elif not self._lingering:
-            self._read_on()
-
-    def drain(self) -> None:
-        """Take no further request: close when idle, else after the answer."""
-        self._close = True
-        if self._exchange is None and not self._lingering:
-            self._transport.close()
-
-    def abort(self) -> None:
-        """Close at once; the peer sees a reset, so that nothing that was cut looks whole."""
-        cut(self._transport)
-        self._cut(Cut.STOPPED, "the mesh stopped")
 
     # --- requests in -------------------------------------------------------------------------------------------
 
@@ -201,6 +110,7 @@ class Http1Server(ServerConnection, Timed):
             return b""
         if not body.done:
             self._body = body
+            self._uploading = True
             self._entrance.wheel.arm(self, self._entrance.wheel.now + self._entrance.limits.body)
         trailers = body.trailers if body.done and body.trailers is not NO_FIELDS else None
         self._exchange = exchange = self._entrance.exchange(self, head)
@@ -211,7 +121,6 @@ class Http1Server(ServerConnection, Timed):
 
     def _read_body(self, data: bytes) -> None:
         body, exchange = self._body, self._exchange
-        assert body is not None
         assert exchange is not None
         pieces: list[bytes] = []
         try:
@@ -228,7 +137,7 @@ class Http1Server(ServerConnection, Timed):
             if self._exchange is not exchange:
                 return
         if body.done:
-            self._body = None
+            self._uploading = False
             self._buffer = rest
             self.due = self._deadline
             exchange.request_end(body.trailers if body.trailers is not NO_FIELDS else None)
@@ -261,7 +170,7 @@ class Http1Server(ServerConnection, Timed):
         if self._tunnel and self._exchange is not None:
             if data:
                 self._exchange.request_data(data)
-        elif self._body is None:
+        elif not self._uploading:
             self._buffer = data
 
     # --- answers out -------------------------------------------------------------------------------------------
@@ -273,7 +182,7 @@ class Http1Server(ServerConnection, Timed):
     def send_head(self, head: ResponseHead, data: bytes, end: bool) -> None:
         encoded = head.http1 or response_head(head)
         manner = self._manner
-        if end and self._body is not None:
+        if end and self._uploading:
             # The answer is whole before the request: the rest of that is of no use to anybody (see _end_response).
             self._close = True
         if head.length >= 0 and not self._close and not manner.close and not manner.keep_alive and not head.upgrade:
@@ -337,25 +246,13 @@ class Http1Server(ServerConnection, Timed):
             self._transport.write(b"0\r\n%b\r\n" % (trailers.http1 if trailers is not None else b""))
         self._end_response()
 
-    def reset(self) -> None:
-        self._exchange = None
-        self._body = None
-        self._lingering = True
-        self.abort()
-
-    def over(self) -> None:
-        """Both directions of a tunnel have ended."""
-        self._exchange = None
-        self._transport.close()
-        self._linger()
-
     def _end_response(self) -> None:
         self._chunked = False
-        if self._body is None:
+        if not self._uploading:
             self._finished()
         else:
             self._exchange = None
-            self._body = None
+            self._uploading = False
             self._linger()
 
     def _finished(self) -> None:
@@ -385,79 +282,6 @@ class Http1Server(ServerConnection, Timed):
         self.due = due = wheel.now + self._entrance.limits.idle
         if due < self.check:
             wheel.arm(self, due)
-
-    def _linger(self) -> None:
-        """Shut our side first and read on a little, so that a reset does not overtake the answer (RFC 9112, 9.6)."""
-        self._lingering = True
-        self._buffer = b""
-        self._deadline = inf
-        if not self._transport.is_closing():
-            if self._eof:
-                self._transport.close()
-            else:
-                self._hold(False)
-                self._transport.write_eof()
-        self._look_again()
-
-    # --- back-pressure and time --------------------------------------------------------------------------------
-
-    def pause(self) -> None:
-        self._hold(True)
-
-    def resume(self) -> None:
-        if self._paused and self._body is not None:
-            # It was held back: its limit begins anew.
-            self._entrance.wheel.arm(self, min(self._entrance.wheel.now + self._entrance.limits.body, self._deadline))
-        self._hold(False)
-
-    def _hold(self, paused: bool) -> None:
-        if paused is self._paused or self._transport.is_closing():
-            return
-        self._paused = paused
-        if paused:
-            self._transport.pause_reading()
-        else:
-            self._transport.resume_reading()
-
-    def arm(self, due: float) -> None:
-        self._deadline = due
-        self._entrance.wheel.arm(self, min(due, self.due) if self._body is not None else due)
-
-    def timed_out(self) -> None:
-        wheel, limits = self._entrance.wheel, self._entrance.limits
-        if self._exchange is not None and wheel.now >= self._deadline:
-            self._deadline = inf
-            self._exchange.deadline_passed()
-        elif self._blocked or self._lingering:
-            if self._transport.get_write_buffer_size() < self._unsent:
-                self._look_again()
-            else:
-                self._cut(Cut.SLOW_READER, f"the caller took nothing for {limits.send:g} s")
-                (self.abort if self._unsent else self._transport.abort)()
-        elif self._exchange is None:
-            if self._buffer:
-                self._refuse(CLIENT_TIMEOUT, f"the head was not whole after {limits.head:g} s")
-            else:
-                self._transport.abort()
-        elif self._body is not None and not self._paused:
-            self._close = True
-            self._exchange.request_refused(CLIENT_TIMEOUT, f"the body stood still for {limits.body:g} s")
-        elif self._body is not None:
-            wheel.arm(self, min(wheel.now + limits.body, self._deadline))
-        elif self._deadline != inf:
-            wheel.arm(self, self._deadline)
-
-    def _look_again(self) -> None:
-        """When the caller should have taken some of what waits for it, or, with nothing waiting, have closed too."""
-        wheel = self._entrance.wheel
-        self._unsent = unsent = self._transport.get_write_buffer_size()
-        wheel.arm(self, min(wheel.now + (self._entrance.limits.send if unsent else _LINGER), self._deadline))
-
-    def _cut(self, how: Cut, detail: str) -> None:
-        exchange, self._exchange = self._exchange, None
-        self._body = None
-        if exchange is not None:
-            exchange.request_cut(how, detail)
 
 
 _NO_REQUEST = RequestHead(b"", b"", b"")

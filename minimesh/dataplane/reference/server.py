@@ -1,37 +1,24 @@
 """The side towards the caller, on h11: one exchange at a time, everything behind it waits unread."""
 
-import asyncio
 from math import inf
-from typing import cast
 
-from minimesh.dataplane.connections import WATERMARK, Entrance, ServerConnection, Starts, cut
+from minimesh.dataplane.caller import CallerConnection
+from minimesh.dataplane.connections import WATERMARK, Entrance
 from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.heads import UNKNOWN, Fields, ResponseHead
 from minimesh.dataplane.http1.encode import response_head
 from minimesh.dataplane.reference.request import Message, read_request
-from minimesh.dataplane.wheel import Timed
-from minimesh.model.reason import BAD_REQUEST, CLIENT_TIMEOUT, HEAD_TOO_LARGE, TARGET_TOO_LONG, Cut, Reason
-
-_LINGER = 2.0
+from minimesh.model.reason import BAD_REQUEST, HEAD_TOO_LARGE, TARGET_TOO_LONG, Reason
 
 
-class ReferenceServer(ServerConnection, Timed):
+class ReferenceServer(CallerConnection):
     """Between requests `_exchange` is None; `_message` is the request that it is about, None for one that was
-    refused unread; `_body_open`: more of its body is to come."""
+    refused unread; `_uploading`: more of its body is to come."""
 
     def __init__(self, entrance: Entrance) -> None:
-        Timed.__init__(self)
-        self.peer = ""
-        self.loopback = False
-        self._entrance = entrance
-        self._exchange: Starts | None = None
+        super().__init__(entrance)
         self._message: Message | None = None
-        self._body_open = False
-        self._buffer = b""
-        self._deadline = inf
-        self._unsent = 0
-        self._blocked = self._paused = self._eof = False
-        self._chunked = self._close = self._tunnel = self._over = self._reading = False
+        self._chunked = self._reading = False
 
     @property
     def protocol(self) -> str:
@@ -39,23 +26,13 @@ class ReferenceServer(ServerConnection, Timed):
 
     # --- the connection ----------------------------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's do not inherit from it
-        self._transport.set_write_buffer_limits(high=WATERMARK)
-        name = self._transport.get_extra_info("peername")
-        if name:
-            self.peer = f"{name[0]}:{name[1]}"
-            self.loopback = name[0].startswith("127.") or name[0] == "::1"
-        self._entrance.opened(self)
-        self._wait(self._entrance.limits.idle)
-
     def data_received(self, data: bytes) -> None:
-        if self._over:
+        if self._lingering:
             return
         if self._exchange is None:
             self._buffer += data
             self._read_requests()
-        elif self._body_open:
+        elif self._uploading:
             self._read_body(data)
         elif self._tunnel:
             self._exchange.request_data(data)
@@ -63,33 +40,6 @@ class ReferenceServer(ServerConnection, Timed):
             self._buffer += data
             if len(self._buffer) > WATERMARK:
                 self._hold(True)
-
-    def eof_received(self) -> bool:
-        """True keeps our own sending side open: the caller may have shut only its own."""
-        self._eof = True
-        exchange = self._exchange
-        if exchange is None or self._over:
-            return False
-        if self._body_open:
-            self._cut(Cut.CLIENT_GONE, "the caller closed before its body was whole")
-            return False
-        if self._tunnel:
-            exchange.request_end(None)
-        return True
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._cut(Cut.CLIENT_GONE, "the caller closed the connection")
-        self._entrance.wheel.forget(self)
-        self._entrance.closed(self)
-
-    def drain(self) -> None:
-        self._close = True
-        if self._exchange is None and not self._over:
-            self._transport.close()
-
-    def abort(self) -> None:
-        cut(self._transport)
-        self._cut(Cut.STOPPED, "the mesh stopped")
 
     # --- requests in -------------------------------------------------------------------------------------------
 
@@ -107,7 +57,7 @@ class ReferenceServer(ServerConnection, Timed):
         self._reading = False
 
     def _has_to_wait(self) -> bool:
-        return self._blocked or self._over or self._transport.is_closing()
+        return self._blocked or self._lingering or self._transport.is_closing()
 
     def _take_head(self) -> bytes | None:
         """The next whole head. One empty line before it is forgiven (RFC 9112, section 2.2)."""
@@ -140,24 +90,24 @@ class ReferenceServer(ServerConnection, Timed):
     def _begin(self, message: Message) -> None:
         head = message.head
         pieces: list[bytes] = []
-        self._body_open = head.length != 0
-        if self._body_open:
+        self._uploading = head.length != 0
+        if self._uploading:
             data, self._buffer = self._buffer, b""
             pieces = message.body.feed(data)
             self._note_end_of(message)
         self._message = message
         self._exchange = exchange = self._entrance.exchange(self, head)
-        if self._body_open:
+        if self._uploading:
             self._wait(self._entrance.limits.body)
         trailers = message.body.trailers
-        whole = not self._body_open and not head.upgrade
+        whole = not self._uploading and not head.upgrade
         exchange.start(b"".join(pieces), whole and trailers is None)
         if whole and trailers is not None and self._exchange is exchange:
             exchange.request_end(trailers)
 
     def _note_end_of(self, message: Message) -> None:
         if message.body.done:
-            self._body_open = False
+            self._uploading = False
             self._buffer = message.body.behind
 
     def _read_body(self, data: bytes) -> None:
@@ -184,7 +134,7 @@ class ReferenceServer(ServerConnection, Timed):
     def _refuse(self, reason: Reason, detail: str) -> None:
         self._close = True
         self._message = None
-        self._body_open = False
+        self._uploading = False
         self._buffer = b""
         self._entrance.refuse(self, reason, detail)
 
@@ -197,7 +147,7 @@ class ReferenceServer(ServerConnection, Timed):
     def send_head(self, head: ResponseHead, data: bytes, end: bool) -> None:
         encoded = response_head(head)[:-2]
         # An answer that is whole before the request leaves a body that nobody wants: the connection ends with it.
-        self._close = self._close or (end and self._body_open)
+        self._close = self._close or (end and self._uploading)
         if head.upgrade:
             self._switch(b"%bconnection: upgrade\r\nupgrade: %b\r\n\r\n" % (encoded, head.upgrade))
         else:
@@ -245,7 +195,7 @@ class ReferenceServer(ServerConnection, Timed):
             self._transport.write(b"0\r\n%b\r\n" % (trailers.http1 if trailers is not None else b""))
         self._exchange = None
         self._deadline = inf
-        if self._body_open or self._close or (self._eof and not self._buffer):
+        if self._uploading or self._close or (self._eof and not self._buffer):
             # The rest of a body that nobody waits for is of no use: the connection ends here.
             self._linger()
             return
@@ -261,105 +211,3 @@ class ReferenceServer(ServerConnection, Timed):
         self._hold(False)
         if not self._reading:
             self._read_requests()
-
-    def reset(self) -> None:
-        self._exchange = None
-        self._over = True
-        self.abort()
-
-    def over(self) -> None:
-        self._exchange = None
-        self._transport.close()
-        self._linger()
-
-    def _linger(self) -> None:
-        """Shut our side first and read on a little, so that a reset does not overtake the answer (RFC 9112, 9.6)."""
-        self._over = True
-        self._buffer = b""
-        if not self._transport.is_closing():
-            if self._eof:
-                self._transport.close()
-            else:
-                self._hold(False)
-                self._transport.write_eof()
-        self._look_again()
-
-    # --- back-pressure and time --------------------------------------------------------------------------------
-
-    def pause(self) -> None:
-        self._hold(True)
-
-    def resume(self) -> None:
-        if self._paused and self._body_open:
-            # It was held back: its limit begins anew.
-            self._wait(self._entrance.limits.body)
-        self._hold(False)
-
-    def _hold(self, paused: bool) -> None:
-        if paused is self._paused or self._transport.is_closing():
-            return
-        self._paused = paused
-        if paused:
-            self._transport.pause_reading()
-        else:
-            self._transport.resume_reading()
-
-    def pause_writing(self) -> None:
-        self._blocked = True
-        self._look_again()
-        if self._exchange is not None:
-            self._exchange.response_blocked()
-
-    def resume_writing(self) -> None:
-        self._blocked = False
-        if self._exchange is not None:
-            self._exchange.response_unblocked()
-        elif not self._over:
-            self._read_on()
-
-    def arm(self, due: float) -> None:
-        self._deadline = due
-        self._entrance.wheel.arm(self, min(due, self.due) if self._body_open else due)
-
-    def _wait(self, seconds: float) -> None:
-        wheel = self._entrance.wheel
-        wheel.arm(self, min(wheel.now + seconds, self._deadline))
-
-    def timed_out(self) -> None:
-        exchange, limits = self._exchange, self._entrance.limits
-        if exchange is not None and self._entrance.wheel.now >= self._deadline:
-            self._deadline = inf
-            exchange.deadline_passed()
-        elif self._blocked or self._over:
-            if self._transport.get_write_buffer_size() < self._unsent:
-                self._look_again()
-            else:
-                self._cut(Cut.SLOW_READER, f"the caller took nothing for {limits.send:g} s")
-                (self.abort if self._unsent else self._transport.abort)()
-        elif exchange is None:
-            self._end_idling()
-        elif self._body_open and not self._paused:
-            self._close = True
-            exchange.request_refused(CLIENT_TIMEOUT, f"the body stood still for {limits.body:g} s")
-        elif self._body_open:
-            self._wait(limits.body)
-        elif self._deadline != inf:
-            self._entrance.wheel.arm(self, self._deadline)
-
-    def _end_idling(self) -> None:
-        if self._buffer:
-            self._refuse(CLIENT_TIMEOUT, f"the head was not whole after {self._entrance.limits.head:g} s")
-        else:
-            self._transport.abort()
-
-    def _look_again(self) -> None:
-        """When the caller should have taken some of what waits for it, or, with nothing waiting, have closed too."""
-        self._unsent = self._transport.get_write_buffer_size()
-        self._wait(self._entrance.limits.send if self._unsent else _LINGER)
-
-    def _cut(self, how: Cut, detail: str) -> None:
-        exchange, self._exchange = self._exchange, None
-        self._body_open = False
-        self._buffer = b""
-        if exchange is not None:
-            exchange.request_cut(how, detail)

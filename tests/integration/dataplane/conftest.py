@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from minimesh.dataplane.codec import codec_named
+from minimesh.dataplane.codecs import codec_named
 from tests.integration.dataplane.stage import SETUPS, Setup, Stage
 
 

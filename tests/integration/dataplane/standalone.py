@@ -7,7 +7,7 @@ import sys
 import uvloop
 
 from minimesh.dataplane import DataPlane
-from minimesh.dataplane.codec import codec_named
+from minimesh.dataplane.codecs import codec_named
 from minimesh.model.address import Address
 from minimesh.model.clock import SystemClock
 from minimesh.model.identity import Identity

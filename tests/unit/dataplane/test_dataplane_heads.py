@@ -2,7 +2,8 @@
 
 import pytest
 
-from minimesh.dataplane.codec import FAST, codec_named
+from minimesh.dataplane.codec import FAST
+from minimesh.dataplane.codecs import codec_named
 from minimesh.dataplane.heads import NO_FIELDS, UNKNOWN, Fields, OutgoingHead, RequestHead, ResponseHead
 from minimesh.dataplane.http1.encode import request_prefix, response_head
 from minimesh.dataplane.ids import span_id, trace_id, traceparent
