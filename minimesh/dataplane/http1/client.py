@@ -1,78 +1,32 @@
 """The side towards an endpoint: a connection that is kept for the next request when an answer is whole."""
 
-import asyncio
-from math import inf
-from typing import cast
-
-from minimesh.dataplane.connections import WATERMARK, ClientConnection, Home, cut
+from minimesh.dataplane.callee import LARGEST_HEAD, MOST_FIELDS, MOST_INFORMATIONAL, CalleeConnection
+from minimesh.dataplane.connections import Home
 from minimesh.dataplane.errors import Malformed
-from minimesh.dataplane.heads import NO_FIELDS, UNKNOWN, Fields, OutgoingHead
+from minimesh.dataplane.heads import NO_FIELDS, UNKNOWN, OutgoingHead
 from minimesh.dataplane.http1.body import Body, ChunkedBody, FixedBody, UntilClose
 from minimesh.dataplane.http1.encode import request_prefix
 from minimesh.dataplane.http1.response import Response, read_response
-from minimesh.dataplane.streams import ClientEvents, Fate
-from minimesh.dataplane.wheel import Timed
-from minimesh.model.reason import TIMEOUT, UPSTREAM_PROTOCOL, UPSTREAM_RESET, Reason
+from minimesh.model.reason import UPSTREAM_PROTOCOL
 
-LARGEST_HEAD = 64 * 1024
-MOST_FIELDS = 256
-MOST_INFORMATIONAL = 20
 _SMALL = 16 * 1024
-_KEEP_ALIVE_MARGIN = 1.0
 
 
-class Http1Client(ClientConnection, Timed):
-    """One exchange at a time. `served` counts those that are over: a connection that has served may be stale."""
+class Http1Client(CalleeConnection):
+    """One exchange at a time. `_keeps`: the answer under way leaves the connection fit for another."""
 
-    __slots__ = (
-        "_answered",
-        "_body",
-        "_buffer",
-        "_chunked",
-        "_ended",
-        "_exchange",
-        "_home",
-        "_informational",
-        "_keeps",
-        "_memo",
-        "_memo_raw",
-        "_method",
-        "_paused",
-        "_sending",
-        "_tunnel",
-        "_upgrade",
-        "served",
-        "transport",
-    )
-
-    transport: asyncio.Transport
+    __slots__ = ("_body", "_keeps", "_memo", "_memo_raw", "_method", "_upgrade")
 
     def __init__(self, home: Home) -> None:
-        self.due = self.check = inf
-        self.slot = 0
-        self.served = 0
-        self._home = home
-        self._exchange: ClientEvents | None = None
+        super().__init__(home)
         self._body: Body | None = None
-        self._buffer = b""
         self._memo_raw = b""
         self._memo: Response | None = None
         self._method = b""
         self._upgrade = b""
-        self._informational = 0
-        self._answered = self._chunked = self._ended = self._keeps = False
-        self._paused = self._sending = self._tunnel = False
-
-    def attend(self, exchange: ClientEvents) -> None:
-        """Serve this exchange from now on."""
-        self._exchange = exchange
-        self._answered = False
+        self._keeps = False
 
     # --- the connection ----------------------------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport = cast("asyncio.Transport", transport)  # uvloop's do not inherit from it
-        transport.set_write_buffer_limits(high=WATERMARK)
 
     def data_received(self, data: bytes) -> None:
         home = self._home
@@ -110,35 +64,6 @@ class Http1Client(ClientConnection, Timed):
             exchange.response_end(None)
         return False
 
-    def connection_lost(self, error: Exception | None) -> None:
-        self._home.wheel.forget(self)
-        self._home.lost(self)
-        exchange, self._exchange = self._exchange, None
-        self._body = None
-        if exchange is None:
-            return
-        if self._answered:
-            exchange.response_cut(UPSTREAM_RESET, "it closed the connection in the middle of its answer", Fate.UNKNOWN)
-        else:
-            fate = Fate.STALE if self.served else Fate.UNKNOWN
-            exchange.response_cut(UPSTREAM_RESET, "it closed the connection without an answer", fate)
-
-    def pause_writing(self) -> None:
-        if self._exchange is not None:
-            self._exchange.request_blocked()
-
-    def resume_writing(self) -> None:
-        if self._exchange is not None:
-            self._exchange.request_unblocked()
-
-    def timed_out(self) -> None:
-        if self._exchange is None:
-            self.transport.abort()
-        elif self._paused:
-            self._home.wheel.arm(self, self._home.wheel.now + self._home.idle_limit)
-        else:
-            self._break(TIMEOUT, f"not a byte for {self._home.idle_limit:g} s")
-
     # --- the request out ---------------------------------------------------------------------------------------
 
     def send_head(self, request: OutgoingHead, request_id: bytes, traceparent: bytes, data: bytes, end: bool) -> None:
@@ -162,47 +87,6 @@ class Http1Client(ClientConnection, Timed):
         else:
             self.transport.write(encoded)
             self.transport.write(data)
-
-    def send_data(self, data: bytes) -> None:
-        if not data:
-            return
-        self.due = self._home.wheel.now + self._home.idle_limit
-        if self._chunked:
-            self.transport.write(b"%x\r\n" % len(data))
-            self.transport.write(data)
-            self.transport.write(b"\r\n")
-        else:
-            self.transport.write(data)
-
-    def send_end(self, trailers: Fields | None) -> None:
-        self._sending = False
-        if self._tunnel:
-            if self.transport.can_write_eof() and not self.transport.is_closing():
-                self.transport.write_eof()
-        elif self._chunked:
-            self.transport.write(b"0\r\n%b\r\n" % (trailers.http1 if trailers is not None else b""))
-
-    def reset(self) -> None:
-        self._exchange = None
-        self._body = None
-        if self._ended and not self._sending:
-            # Both sides of a tunnel have shut: what the endpoint has not taken yet is still its own.
-            self.transport.close()
-            self._home.wheel.arm(self, self._home.wheel.now + self._home.idle_limit)
-        else:
-            cut(self.transport)
-
-    def pause(self) -> None:
-        # The last of an answer may be more than its caller can take, but then this is free for the next one already.
-        if self._exchange is not None and not self._paused and not self.transport.is_closing():
-            self._paused = True
-            self.transport.pause_reading()
-
-    def resume(self) -> None:
-        if self._paused and not self.transport.is_closing():
-            self._paused = False
-            self._home.wheel.arm(self, self._home.wheel.now + self._home.idle_limit)
-            self.transport.resume_reading()
 
     # --- the answer in -----------------------------------------------------------------------------------------
 
@@ -247,8 +131,7 @@ class Http1Client(ClientConnection, Timed):
         response = read_response(raw, self._method, self._upgrade, MOST_FIELDS)
         if response.head.status >= 200 and not self._upgrade and self._method != b"HEAD":
             self._memo_raw, self._memo = raw, response
-        if response.idle:
-            self._home.keep_limit = min(self._home.keep_limit, max(response.idle - _KEEP_ALIVE_MARGIN, 0.0))
+        self._keep_for(response.idle)
         return response
 
     def _interim(self, response: Response, rest: bytes) -> None:
@@ -313,27 +196,5 @@ class Http1Client(ClientConnection, Timed):
             exchange.response_end(body.trailers if body.trailers is not NO_FIELDS else None)
 
     def _finish(self) -> None:
-        """The answer is whole: free this connection before anybody hears of it, so that the next can have it."""
-        self._exchange = None
         self._body = None
-        self._informational = 0
-        self.served += 1
-        if self._keeps and not self._sending:
-            if self._paused:
-                self.resume()
-            home = self._home
-            home.release(self)
-            self.due = due = home.wheel.now + home.keep_limit
-            if due < self.check:
-                home.wheel.arm(self, due)
-        elif self._sending:
-            self.transport.abort()
-        else:
-            self.transport.close()
-
-    def _break(self, reason: Reason, detail: str) -> None:
-        exchange, self._exchange = self._exchange, None
-        self._body = None
-        self.transport.abort()
-        if exchange is not None:
-            exchange.response_cut(reason, detail, Fate.UNKNOWN)
+        self._free(self._keeps)

@@ -1,46 +1,25 @@
 """The side towards an endpoint, on h11: kept for the next request when an answer is whole."""
 
-import asyncio
-from typing import cast
-
-from minimesh.dataplane.connections import WATERMARK, ClientConnection, Home, cut
+from minimesh.dataplane.callee import LARGEST_HEAD, MOST_FIELDS, MOST_INFORMATIONAL, CalleeConnection
+from minimesh.dataplane.connections import Home
 from minimesh.dataplane.errors import Malformed
-from minimesh.dataplane.heads import UNKNOWN, Fields, OutgoingHead
-from minimesh.dataplane.http1.client import LARGEST_HEAD, MOST_FIELDS, MOST_INFORMATIONAL
+from minimesh.dataplane.heads import UNKNOWN, OutgoingHead
 from minimesh.dataplane.http1.encode import request_prefix
 from minimesh.dataplane.reference.body import Body
 from minimesh.dataplane.reference.response import Answer, Answers
-from minimesh.dataplane.streams import ClientEvents, Fate
-from minimesh.dataplane.wheel import Timed
-from minimesh.model.reason import TIMEOUT, UPSTREAM_PROTOCOL, UPSTREAM_RESET, Reason
-
-_KEEP_ALIVE_MARGIN = 1.0
+from minimesh.model.reason import UPSTREAM_PROTOCOL
 
 
-class ReferenceClient(ClientConnection, Timed):
+class ReferenceClient(CalleeConnection):
     """`_answers` while heads are awaited, `_body` while a body is; in a tunnel neither."""
 
     def __init__(self, home: Home) -> None:
-        Timed.__init__(self)
-        self.served = 0
-        self._home = home
-        self._exchange: ClientEvents | None = None
+        super().__init__(home)
         self._answers: Answers | None = None
         self._answer: Answer | None = None
         self._body: Body | None = None
-        self._buffer = b""
-        self._informational = 0
-        self._answered = self._chunked = self._sending = self._paused = self._tunnel = self._ended = False
-
-    def attend(self, exchange: ClientEvents) -> None:
-        self._exchange = exchange
-        self._answered = False
 
     # --- the connection ----------------------------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)  # uvloop's do not inherit from it
-        self.transport.set_write_buffer_limits(high=WATERMARK)
 
     def data_received(self, data: bytes) -> None:
         self._wait(self._home.idle_limit)
@@ -74,37 +53,6 @@ class ReferenceClient(ClientConnection, Timed):
             exchange.response_end(None)
         return False
 
-    def connection_lost(self, error: Exception | None) -> None:
-        self._home.wheel.forget(self)
-        self._home.lost(self)
-        exchange, self._exchange = self._exchange, None
-        if exchange is None:
-            return
-        if self._answered:
-            exchange.response_cut(UPSTREAM_RESET, "it closed the connection in the middle of its answer", Fate.UNKNOWN)
-        else:
-            fate = Fate.STALE if self.served else Fate.UNKNOWN
-            exchange.response_cut(UPSTREAM_RESET, "it closed the connection without an answer", fate)
-
-    def pause_writing(self) -> None:
-        if self._exchange is not None:
-            self._exchange.request_blocked()
-
-    def resume_writing(self) -> None:
-        if self._exchange is not None:
-            self._exchange.request_unblocked()
-
-    def timed_out(self) -> None:
-        if self._exchange is None:
-            self.transport.abort()
-        elif self._paused:
-            self._wait(self._home.idle_limit)
-        else:
-            self._break(TIMEOUT, f"not a byte for {self._home.idle_limit:g} s")
-
-    def _wait(self, seconds: float) -> None:
-        self._home.wheel.arm(self, self._home.wheel.now + seconds)
-
     # --- the request out ---------------------------------------------------------------------------------------
 
     def send_head(self, request: OutgoingHead, request_id: bytes, traceparent: bytes, data: bytes, end: bool) -> None:
@@ -118,40 +66,6 @@ class ReferenceClient(ClientConnection, Timed):
         self.send_data(data)
         if end:
             self.send_end(None)
-
-    def send_data(self, data: bytes) -> None:
-        if data:
-            self._wait(self._home.idle_limit)
-            self.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
-
-    def send_end(self, trailers: Fields | None) -> None:
-        self._sending = False
-        if self._tunnel:
-            if not self.transport.is_closing():
-                self.transport.write_eof()
-        elif self._chunked:
-            self.transport.write(b"0\r\n%b\r\n" % (trailers.http1 if trailers is not None else b""))
-
-    def reset(self) -> None:
-        self._exchange = None
-        if self._ended and not self._sending:
-            # Both sides of a tunnel have shut: what the endpoint has not taken yet is still its own.
-            self.transport.close()
-            self._wait(self._home.idle_limit)
-        else:
-            cut(self.transport)
-
-    def pause(self) -> None:
-        # The last of an answer may be more than its caller can take, but then this is free for the next one already.
-        if self._exchange is not None and not self._paused and not self.transport.is_closing():
-            self._paused = True
-            self.transport.pause_reading()
-
-    def resume(self) -> None:
-        if self._paused and not self.transport.is_closing():
-            self._paused = False
-            self._wait(self._home.idle_limit)
-            self.transport.resume_reading()
 
     # --- the answer in -----------------------------------------------------------------------------------------
 
@@ -168,8 +82,7 @@ class ReferenceClient(ClientConnection, Timed):
                 raise Malformed(UPSTREAM_PROTOCOL, f"its head is over {LARGEST_HEAD} bytes")
             assert self._answers is not None
             answer = self._answers.read(raw, MOST_FIELDS)
-            if answer.idle:
-                self._home.keep_limit = min(self._home.keep_limit, max(answer.idle - _KEEP_ALIVE_MARGIN, 0.0))
+            self._keep_for(answer.idle)
             if answer.head.status >= 200 or answer.head.upgrade:
                 self._begin(answer)
                 return
@@ -213,23 +126,8 @@ class ReferenceClient(ClientConnection, Timed):
             exchange.response_end(body.trailers)
 
     def _finish(self, *, keeps: bool) -> None:
-        """The answer is whole: free this connection before anybody hears of it, so that the next can have it."""
-        self._exchange = self._answers = self._answer = self._body = None
-        self.served += 1
-        if self._sending:
-            self.transport.abort()
-        elif keeps:
-            self.resume()
-            self._home.release(self)
-            self._wait(self._home.keep_limit)
-        else:
-            self.transport.close()
-
-    def _break(self, reason: Reason, detail: str) -> None:
-        exchange, self._exchange = self._exchange, None
-        self.transport.abort()
-        if exchange is not None:
-            exchange.response_cut(reason, detail, Fate.UNKNOWN)
+        self._answers = self._answer = self._body = None
+        self._free(keeps)
 
 
 def _check_begun(data: bytes) -> None:
