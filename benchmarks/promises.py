@@ -14,23 +14,20 @@ from scaling import LARGE
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Promise:
-    """`measured` takes a figure to a number, which stands in `holds` to `limit`. `shown`: a format of both.
-
-    limit None: nothing was promised, but whoever reads the line above has to see this one too.
-    """
+    """`measured` takes a figure to a number, which stands in `holds` to `limit`. `shown`: a format of both."""
 
     what: str
     part: str
     figure: str
     measured: Callable[[Figure], float]
-    limit: float | None
+    limit: float
     shown: str
     holds: Callable[[float, float], bool] = operator.le
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Verdict:
-    """`measured` is None where the part was not run, `held` also where nothing was promised."""
+    """`measured` and `held` are None where the part was not run."""
 
     promise: Promise
     measured: float | None
@@ -62,7 +59,7 @@ OF_SMALL = "{:.2f} of 10 services"
 PROMISES = (
     Promise("service to service: CPU per request", "mesh", "same", own_ratio("cpu_us"), 0.65, OF_PAIR),
     Promise("service to service: requests a second", "mesh", "same", own_ratio("rps"), 1.5, OF_PAIR, GE),
-    Promise("… no two requests the same: CPU per request", "mesh", "different", own_ratio("cpu_us"), None, OF_PAIR),
+    Promise("… no two requests the same: CPU per request", "mesh", "different", own_ratio("cpu_us"), 0.65, OF_PAIR),
     Promise("service to service, one connection: p50", "mesh", "single", own_ratio("p50_us"), 1.0, OF_PAIR),
     Promise("gateway: CPU per request", "gateway", "few", own_ratio("cpu_us"), 1.6, OF_NGINX),
     Promise("gateway, 256 connections: lost requests", "gateway", "many", lost, 0, "{:.0f}"),
@@ -73,9 +70,7 @@ PROMISES = (
     Promise("an idle connection", "idle", "connections", largest("bytes", 1 / 1024), 8, "{:.1f} KiB"),
     Promise("the idle shop: CPU", "idle", "shop", own("cpu_percent"), 0.5, "{:.2f} % of a core"),
     Promise("1,000 services: CPU per request", "scale", "last", own_ratio("cpu_us", LARGE), 1.1, OF_SMALL),
-    Promise(
-        "… no two requests the same: CPU per request", "scale", "every", own_ratio("cpu_us", LARGE), None, OF_SMALL
-    ),
+    Promise("… no two requests the same: CPU per request", "scale", "every", own_ratio("cpu_us", LARGE), 1.1, OF_SMALL),
     Promise("`up` to the gateway's first byte", "start", "wall", own("ms", "minimesh up"), 500, "{:.0f} ms", LT),
     Promise("`minimesh ps`", "start", "wall", own("ms", "minimesh ps"), 150, "{:.0f} ms", LT),
     Promise("`minimesh --help`", "start", "wall", own("ms", "minimesh --help"), 150, "{:.0f} ms", LT),
@@ -88,4 +83,4 @@ def judge(promise: Promise, results: Results) -> Verdict:
     if part is None:
         return Verdict(promise, None, None)
     measured = promise.measured(part["figures"][promise.figure])
-    return Verdict(promise, measured, None if promise.limit is None else promise.holds(measured, promise.limit))
+    return Verdict(promise, measured, promise.holds(measured, promise.limit))

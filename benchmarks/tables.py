@@ -53,17 +53,10 @@ def goals(results: Results) -> str:
 def goal(verdict: Verdict) -> tuple[str, ...]:
     promise = verdict.promise
     word = {"le": "at most", "lt": "under", "ge": "at least"}[promise.holds.__name__]
-    match promise.limit:
-        case None:
-            limit = "nothing"
-        case 0:
-            limit = "none"
-        case number:
-            limit = f"{word} {promise.shown.format(number)}"
+    limit = "none" if promise.limit == 0 else f"{word} {promise.shown.format(promise.limit)}"
     if verdict.measured is None:
         return promise.what, limit, "not measured", ""
-    held = "" if verdict.held is None else "kept" if verdict.held else "**missed**"
-    return promise.what, limit, promise.shown.format(verdict.measured), held
+    return promise.what, limit, promise.shown.format(verdict.measured), "kept" if verdict.held else "**missed**"
 
 
 def section(text: str, part: Part, picture: str | bool) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import NamedTuple, TypeVar
 
@@ -268,3 +268,12 @@ class Service:
         finally:
             task.cancel()
             await asyncio.wait([task])
+
+
+async def quickest(attempt: Callable[[], Awaitable[float]], bound: float) -> float:
+    """The best of up to three times, in seconds: the machine may stall once, a wrong limit is wrong each time."""
+    best = await attempt()
+    for _ in range(2):
+        if best >= bound:
+            best = min(best, await attempt())
+    return best
