@@ -82,6 +82,38 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """Replicas by load: as many as keep each at `rps` requests a second or below, from `min` to `max`."""
+
+    min: int
+    max: int
+    rps: float
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Files whose change concerns a running service. Globs count from `root`; what .gitignore names is left out.
+
+    `signal` is sent to its process group (`"HUP"`); "": the service is restarted.
+    """
+
+    root: Path
+    paths: tuple[str, ...]
+    ignore: tuple[str, ...] = ()
+    signal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """When a task runs at `up`. always: each time; else once, and again when what `changed` names (globs that count
+    from `root`) is not as it was when the task last completed."""
+
+    always: bool = True
+    changed: tuple[str, ...] = ()
+    root: Path = Path()
+
+
+@dataclass(frozen=True, slots=True)
 class Timeouts:
     """Seconds. request: from its head to the end of the answer; idle: no byte either way."""
 
@@ -112,6 +144,8 @@ class Service:
     """A name that people call. It has either a process (we start it) or addresses (it lives elsewhere).
 
     `port` is what its program listens on; None with `has_port`: the mesh chooses one for each replica.
+    `replicas` is how many it starts with; with `scale` their number follows the load. `profiles`: started only
+    where one of them is asked for; empty: always.
     """
 
     name: str
@@ -125,6 +159,9 @@ class Service:
     restart: Restart = Restart()
     stop: Stop = Stop()
     replicas: int = 1
+    scale: Scale | None = None
+    profiles: tuple[str, ...] = ()
+    watch: Watch | None = None
     timeouts: Timeouts = Timeouts()
     where: Where = NOWHERE
 
@@ -146,6 +183,7 @@ class Task:
     depends_on: tuple[Dependency, ...] = ()
     calls: tuple[str, ...] = ()
     stop: Stop = Stop()
+    when: When = When()
     where: Where = NOWHERE
 
     @property
