@@ -1,5 +1,6 @@
 """Questions to the file system whose answer is never an exception: what cannot be seen is not there."""
 
+import os
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
@@ -21,6 +22,14 @@ def folders_in(path: Path) -> list[str]:
     try:
         return [at.name for at in path.iterdir() if is_folder(at)]
     except OSError:
+        return []
+
+
+def toml_files_in(path: Path, start: Path) -> list[str]:
+    """The TOML files in a folder, as paths from another one."""
+    try:
+        return [os.path.relpath(at, start) for at in path.iterdir() if at.suffix == ".toml"]
+    except (OSError, ValueError):
         return []
 
 

@@ -18,6 +18,7 @@ ATTRIBUTES = ("url", "host", "port", "address")
 
 _MARK = re.compile(r"\$\$\{|\$\{|\}")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:-|:\?)(.*))?", re.DOTALL)
+_NAMED_PORT = re.compile(rf"[a-z][a-z0-9_-]*\.({'|'.join(ATTRIBUTES)})")
 _REFERENCE = re.compile(r"([a-z][a-z0-9-]*)\.([A-Za-z0-9_.-]+)")
 
 
@@ -95,6 +96,10 @@ def _fill(inner: str, written: str, environment: Mapping[str, str]) -> list[str 
 
 def _hole(reference: re.Match[str], written: str) -> Hole:
     service, attribute = reference.groups()
+    if _NAMED_PORT.fullmatch(attribute):
+        message = f"`{written}`: further ports of a service are part of minimesh.toml but not built yet"
+        instead = f"${{{service}.{attribute.rpartition('.')[2]}}}"
+        raise UnfilledError(codes.NOT_BUILT, message, written, instead)
     if attribute not in ATTRIBUTES:
         raise UnfilledError(
             codes.REFERENCE,

@@ -72,6 +72,23 @@ class Off(Kind[T_co | None]):
         return None if node.value == "off" else self.kind.read(node)
 
 
+class Either(Kind[T_co]):
+    """A table, or a value of a plain kind that means the same as some table; `kind` reads the table."""
+
+    def __init__(self, plain: Kind[T_co], kind: Kind[T_co]) -> None:
+        self.plain = plain
+        self.kind = kind
+        self.noun = f"{plain.noun} or a table"
+        self.example = plain.example
+
+    def read(self, node: Node) -> T_co:
+        if node.is_table:
+            return self.kind.read(node)
+        if node.is_list:
+            self.wrong_type(node)
+        return self.plain.read(node)
+
+
 class Integer(Kind[int]):
     """A whole number within bounds."""
 
@@ -88,6 +105,24 @@ class Integer(Kind[int]):
             message = f"{node.label} is {node.value}; expected {self.low} to {self.high}"
             node.reject(codes.VALUE, message, node.pair(self.example))
         return node.value
+
+
+class Positive(Kind[float]):
+    """A number above zero, with or without decimals."""
+
+    noun = "a number"
+
+    def __init__(self, high: float, example: str) -> None:
+        self.high = high
+        self.example = example
+
+    def read(self, node: Node) -> float:
+        if not isinstance(node.value, int | float) or isinstance(node.value, bool):
+            self.wrong_type(node)
+        if not 0 < node.value <= self.high:
+            message = f"{node.label} is {node.value}; expected more than 0, at most {self.high:.0f}"
+            node.reject(codes.VALUE, message, node.pair(self.example))
+        return float(node.value)
 
 
 class Choice(Kind[E]):
@@ -155,11 +190,11 @@ class Folder(Kind[Path]):
         if not isinstance(node.value, str):
             self.wrong_type(node)
         text = node.text()
-        path = node.reading.root / text
+        path = node.folder / text
         if is_there(path) and not is_folder(path):
             node.reject(codes.NO_FILE, f"{node.label}: {quote(text)} is not a folder", node.pair('"."'))
         if not is_folder(path):
-            near = closest(text, folders_in(node.reading.root))
+            near = closest(text, folders_in(node.folder))
             fix = node.pair(quote(near)) if near else f"mkdir -p {text}"
             node.reject(codes.NO_FILE, f"{node.label}: the folder {quote(text)} is not there", fix)
         return path

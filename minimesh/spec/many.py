@@ -12,6 +12,8 @@ V = TypeVar("V")
 class ListOf(Kind[tuple[V, ...]]):
     """A list of one kind. All of its items are looked at, also after a bad one."""
 
+    takes_list = True
+
     def __init__(self, kind: Kind[V], noun: str = "a list") -> None:
         self.kind = kind
         self.noun = noun

@@ -26,12 +26,15 @@ class Role(Enum):
 
 @dataclass(slots=True, eq=False)
 class Reading:
-    """One reading of one file: what it is read with, who is in it, and the mistakes found so far."""
+    """One reading of a project's files: what they are read with, who is in them, and the mistakes found so far.
 
-    source: Source
+    `root`: the folder of the first of them.
+    """
+
     root: Path
     environment: Mapping[str, str]
     roles: Mapping[str, Role] = field(default_factory=dict)
+    _sources: dict[str, Source] = field(default_factory=dict)
     _problems: dict[tuple[str, Where, str], Problem] = field(default_factory=dict)
 
     def note(self, problem: Problem) -> None:
@@ -41,18 +44,25 @@ class Reading:
     def note_reference(self, reference: Reference, code: str, message: str, help: str) -> None:  # noqa: A002
         """Notes a problem at a reference within a value."""
         where = reference.where
-        line = self.source.lines[where.line - 1]
+        line = self._sources[where.file].line(where)
         width = len(str(reference)) if line.startswith(str(reference), where.column - 1) else 1
         self.note(Problem(code, message, where, width=width, source=line, help=help))
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """In the order of the lines."""
-        return tuple(sorted(self._problems.values(), key=lambda problem: (problem.where, problem.code)))
+        """In the order of the files as they were read, and of their lines."""
+        order = {name: place for place, name in enumerate(self._sources)}
+        return tuple(
+            sorted(
+                self._problems.values(),
+                key=lambda problem: (order.get(problem.where.file, -1), problem.where, problem.code),
+            )
+        )
 
-    def grow(self) -> "Node":
-        """The whole document as nodes."""
-        return _grow(self, self.source.data, ())
+    def grow(self, source: Source) -> "Node":
+        """A whole document as nodes."""
+        self._sources[source.name] = source
+        return _grow(self, source, source.data, ())
 
 
 class RejectedError(Exception):
@@ -61,9 +71,13 @@ class RejectedError(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """`value` is a dict of nodes, a list of nodes, or a plain value. `path` is where it is in the document."""
+    """`value` is a dict of nodes, a list of nodes, or a plain value. `path` is where it is in its document, `source`.
+
+    A table that several documents or [defaults] make together stands where it stood first; what is in it, where it is.
+    """
 
     reading: Reading
+    source: Source
     value: object
     path: KeyPath
 
@@ -75,11 +89,16 @@ class Node:
 
     @property
     def where(self) -> Where:
-        return self.reading.source.where(self.reading.source.value(self.path))
+        return self.source.where(self.source.value(self.path))
 
     @property
     def key_where(self) -> Where:
-        return self.reading.source.where(self.reading.source.key(self.path))
+        return self.source.where(self.source.key(self.path))
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths in this value count from."""
+        return self.source.folder
 
     @property
     def label(self) -> str:
@@ -87,7 +106,7 @@ class Node:
         if not self.path:
             return "the file"
         if isinstance(self.path[-1], int):
-            owner = Node(self.reading, None, self.path[:-1])
+            owner = Node(self.reading, self.source, None, self.path[:-1])
             return f"item {self.path[-1] + 1} of {owner.label}"
         return f"`{self.path[-1]}`{f' in {table_name(self.path[:-1])}' if len(self.path) > 1 else ''}"
 
@@ -100,7 +119,9 @@ class Node:
 
     def pair(self, value: str) -> str:
         """The value as it would be pasted here: with its key, or bare as an item of a list."""
-        return f"{self.path[-1]} = {value}" if self.path and isinstance(self.path[-1], str) else value
+        if not self.path or not isinstance(self.path[-1], str):
+            return value
+        return self.source.pair(self.path, value)
 
     # ---- what it holds
 
@@ -162,11 +183,10 @@ class Node:
         raise RejectedError
 
     def _span_of(self, written: str) -> Span:
-        source = self.reading.source
-        return source.positions.find(written, source.value(self.path))
+        return self.source.positions.find(written, self.source.value(self.path))
 
     def _where_of(self, written: str) -> Where:
-        return self.reading.source.where(self._span_of(written))
+        return self.source.where(self._span_of(written))
 
     # ---- what is wrong with it
 
@@ -181,22 +201,22 @@ class Node:
 
     def note(self, code: str, message: str, help: str = "") -> None:  # noqa: A002
         """Notes a problem at the value."""
-        self._note_at(self.reading.source.value(self.path), code, message, help)
+        self._note_at(self.source.value(self.path), code, message, help)
 
     def note_key(self, code: str, message: str, help: str = "") -> None:  # noqa: A002
         """Notes a problem at the key."""
-        self._note_at(self.reading.source.key(self.path), code, message, help)
+        self._note_at(self.source.key(self.path), code, message, help)
 
     def note_owner(self, code: str, message: str, help: str = "") -> None:  # noqa: A002
         """Notes a problem of a table as a whole: at its key, or at its header where it is one of a list."""
         (self.note if self.path and isinstance(self.path[-1], int) else self.note_key)(code, message, help)
 
     def warn(self, code: str, message: str, help: str = "") -> None:  # noqa: A002
-        problem = self.reading.source.problem(code, message, self.reading.source.value(self.path), help)
+        problem = self.source.problem(code, message, self.source.value(self.path), help)
         self.reading.note(replace(problem, severity=Severity.WARNING))
 
     def _note_at(self, span: Span, code: str, message: str, help: str) -> None:  # noqa: A002
-        self.reading.note(self.reading.source.problem(code, message, span, help))
+        self.reading.note(self.source.problem(code, message, span, help))
 
 
 def table_name(path: KeyPath) -> str:
@@ -207,9 +227,9 @@ def table_name(path: KeyPath) -> str:
     return f"[[{names}]]" if isinstance(path[-1], int) else f"[{names}]"
 
 
-def _grow(reading: Reading, value: object, path: KeyPath) -> Node:
+def _grow(reading: Reading, source: Source, value: object, path: KeyPath) -> Node:
     if isinstance(value, dict):
-        return Node(reading, {name: _grow(reading, item, (*path, name)) for name, item in value.items()}, path)
-    if isinstance(value, list):
-        return Node(reading, [_grow(reading, item, (*path, n)) for n, item in enumerate(value)], path)
-    return Node(reading, value, path)
+        value = {name: _grow(reading, source, item, (*path, name)) for name, item in value.items()}
+    elif isinstance(value, list):
+        value = [_grow(reading, source, item, (*path, index)) for index, item in enumerate(value)]
+    return Node(reading, source, value, path)

@@ -2,7 +2,6 @@
 
 import re
 import signal
-from pathlib import Path
 
 from minimesh.model.service import Command, EnvFile, Process, Stop
 from minimesh.model.template import Reference, literal
@@ -48,7 +47,7 @@ class EnvFileName(Kind[EnvFile]):
         if not isinstance(node.value, str):
             self.wrong_type(node)
         text = node.text()
-        path = node.reading.root / text.removesuffix("?")
+        path = node.folder / text.removesuffix("?")
         optional = text.endswith("?")
         if is_folder(path):
             fix = node.pair(quote(f"{text.rstrip('/')}/.env"))
@@ -102,8 +101,9 @@ _NOTHING = Command((), shell=False)
 
 def process(fields: Fields) -> Process:
     """The program of a service or task, whose references have been checked."""
-    root: Path = fields.node.reading.root
-    found = Process(fields.get(RUN, _NOTHING), fields.get(CWD, root), fields.get(ENV, {}), fields.get(ENV_FILE, ()))
+    found = Process(
+        fields.get(RUN, _NOTHING), fields.get(CWD, fields.node.folder), fields.get(ENV, {}), fields.get(ENV_FILE, ())
+    )
     for template in (*found.command.argv, *found.env.values()):
         for reference in template.references:
             _check_reference(reference, fields)

@@ -11,10 +11,11 @@ from minimesh.spec import codes
 from minimesh.spec.cycles import check_cycles
 from minimesh.spec.defaults import with_defaults
 from minimesh.spec.gateway import GATEWAY
+from minimesh.spec.include import INCLUDE
 from minimesh.spec.many import MapOf
 from minimesh.spec.mesh import MESH, Mesh
 from minimesh.spec.names import check_name, check_task_name, fitting, roles
-from minimesh.spec.node import Node, Reading
+from minimesh.spec.node import Node
 from minimesh.spec.ports import check_ports
 from minimesh.spec.schema import Fields, Key, Kind, Table
 from minimesh.spec.service import LATER as SERVICE_LATER
@@ -74,15 +75,16 @@ def _sections(fields: Fields) -> Sections:
 
 
 FILE = Table(
-    (VERSION, MESH, DEFAULTS, GATEWAY, SERVICES, TASKS, TELEMETRY, LOGS),
+    (VERSION, INCLUDE, MESH, DEFAULTS, GATEWAY, SERVICES, TASKS, TELEMETRY, LOGS),
     _sections,
-    later=("include", "identity", "auth", "gateways", "slo", "inspector", "peers", "store", "quotas"),
+    later=("identity", "auth", "gateways", "slo", "inspector", "peers", "store", "quotas"),
 )
 
 
-def read_project(reading: Reading, file: Path) -> Project:
+def read_project(document: Node, file: Path) -> Project:
     """The project; worth something only if the reading has noted no error."""
-    document = with_defaults(reading.grow())
+    reading = document.reading
+    document = with_defaults(document)
     reading.roles = roles(document)
     said = FILE.read(document)
     check_cycles(reading, said.services, said.tasks)

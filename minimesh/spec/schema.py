@@ -19,10 +19,14 @@ D = TypeVar("D")
 
 
 class Kind(ABC, Generic[T_co]):
-    """A kind of value. `noun` is what messages call it, `example` one as it is written in TOML."""
+    """A kind of value. `noun` is what messages call it, `example` one as it is written in TOML.
+
+    `takes_list`: it is written as a list, whoever has it as a short form too.
+    """
 
     noun: str
     example: str
+    takes_list = False
 
     @abstractmethod
     def read(self, node: Node) -> T_co:
@@ -102,6 +106,11 @@ class Table(Kind[T_co]):
     def read(self, node: Node) -> T_co:
         return self._make(self.fields(node))
 
+    def kind_of(self, name: str) -> Kind[object] | None:
+        """The kind of a key's value; None where there is no such key."""
+        key = self._by_name.get(name)
+        return key.kind if key else None
+
     def fields(self, node: Node) -> Fields:
         node = self.long(node)
         if not node.is_table:
@@ -122,7 +131,7 @@ class Table(Kind[T_co]):
 
     def long(self, node: Node) -> Node:
         """The node as a table, where its short form was written."""
-        if self.short is None or node.is_table or node.is_list:
+        if self.short is None or node.is_table or (node.is_list and not self.short.kind.takes_list):
             return node
         return node.with_children({self.short.name: node})
 
@@ -152,8 +161,10 @@ class Table(Kind[T_co]):
         message = f"unknown key `{name}`{owner}; did you mean `{meant}`?"
         if meant in self.later:
             child.note_key(codes.UNKNOWN_KEY, f"{message} (not built yet)", f"take `{name}` out")
+        elif child.source.option:
+            child.note_key(codes.UNKNOWN_KEY, message, child.source.name.replace(name, meant, 1))
         elif child.is_table:
             child.note_key(codes.UNKNOWN_KEY, message, meant)
         else:
-            raw = child.reading.source.positions.raw(child.reading.source.value(child.path))
+            raw = child.source.positions.raw(child.source.value(child.path))
             child.note_key(codes.UNKNOWN_KEY, message, f"{meant} = {' '.join(raw.split())}")

@@ -2,31 +2,18 @@
 
 from dataclasses import replace
 
-from minimesh.model.service import Probe, Ready, Restart, RestartPolicy, Service, Timeouts
+from minimesh.model.service import Probe, Ready, Restart, RestartPolicy, Scale, Service, Timeouts
 from minimesh.spec import codes
 from minimesh.spec.addresses import ADDRESS, PortOrNone
-from minimesh.spec.kinds import DURATION, DURATION_RANGE, Choice, Integer, Off
-from minimesh.spec.many import OneOrMore
-from minimesh.spec.node import Node, Role, table_name
+from minimesh.spec.kinds import DURATION, DURATION_RANGE, Choice, Integer, Off, Parsed
+from minimesh.spec.many import ListOf, OneOrMore
+from minimesh.spec.names import name
+from minimesh.spec.node import Role, table_name
 from minimesh.spec.process import CALLS, DEPENDS_ON, PROCESS_KEYS, STOP, process
 from minimesh.spec.ready import READY, Asked
+from minimesh.spec.scale import REPLICAS
 from minimesh.spec.schema import Fields, Key, Table
-
-MOST_REPLICAS = 100
-
-
-class Replicas(Integer):
-    """How many of a service run. Their number cannot follow the load yet."""
-
-    def __init__(self) -> None:
-        super().__init__(1, MOST_REPLICAS, "2")
-
-    def read(self, node: Node) -> int:
-        if node.is_table:
-            message = f"{node.label} as a table is part of minimesh.toml but not built yet"
-            node.reject(codes.NOT_BUILT, message, "replicas = 2")
-        return super().read(node)
-
+from minimesh.spec.watch import WATCH
 
 # ---- nested tables
 
@@ -63,7 +50,12 @@ RESTART = Key(
     "whether it is started again when it ends",
     '"on-failure"',
 )
-REPLICAS = Key("replicas", Replicas(), "how many of it run", "1")
+PROFILES = Key(
+    "profiles",
+    ListOf(Parsed("the name of a profile", '"full"', name), "a list of names"),
+    "started only with `up --profile` and one of these",
+    "[]",
+)
 TIMEOUT = Key(
     "timeout",
     Table((REQUEST, CONNECT, IDLE), _timeouts, short=REQUEST, later=("try",)),
@@ -79,9 +71,11 @@ SERVICE_KEYS: tuple[Key[object], ...] = (
     RESTART,
     REPLICAS,
     TIMEOUT,
+    WATCH,
+    PROFILES,
 )
 # What a service with an address cannot have: nobody starts it, and it calls nobody through this mesh.
-STARTED_KEYS = (*(key.name for key in PROCESS_KEYS), "port", "restart", "replicas")
+STARTED_KEYS = (*(key.name for key in PROCESS_KEYS), "port", "restart", "replicas", "watch")
 
 LATER = (
     "allow",
@@ -100,7 +94,6 @@ LATER = (
     "listen",
     "mirror",
     "ports",
-    "profiles",
     "protocol",
     "quotas",
     "rate_limits",
@@ -111,7 +104,6 @@ LATER = (
     "sticky",
     "version",
     "versions",
-    "watch",
     "weight",
     "when",
 )
@@ -127,14 +119,22 @@ def _service(fields: Fields) -> Service:
         calls=tuple(dict.fromkeys(fields.get(CALLS, ()))),
         ready=_ready(fields),
         restart=fields.get(RESTART, Restart()),
-        replicas=fields.get(REPLICAS, 1),
+        profiles=fields.get(PROFILES, ()),
         timeouts=fields.get(TIMEOUT, Timeouts()),
         where=fields.node.key_where,
     )
     if fields.wrote("address"):
         return service
+    replicas = fields.get(REPLICAS, 1)
     service = replace(
-        service, process=process(fields), port=port or None, has_port=port != 0, stop=fields.get(STOP, service.stop)
+        service,
+        process=process(fields),
+        port=port or None,
+        has_port=port != 0,
+        stop=fields.get(STOP, service.stop),
+        replicas=replicas if isinstance(replicas, int) else replicas.min,
+        scale=replicas if isinstance(replicas, Scale) else None,
+        watch=fields.get(WATCH, None),
     )
     _check_replicas(service, fields)
     return service
@@ -150,11 +150,11 @@ def _check_kind(fields: Fields) -> None:
         return
     if fields.get(ADDRESSES, None) == ():
         fields["address"].note(codes.VALUE, f"`address` of {node.name} is empty", 'address = "127.0.0.1:9000"')
-    for name in STARTED_KEYS:
+    for key in STARTED_KEYS:
         # `run` beside `address` is told by the table: they are alternatives.
-        if name != "run" and fields.wrote(name):
-            message = f"`{name}` has no meaning beside `address`: {node.name} is not started by the mesh"
-            fields[name].note_key(codes.CONFLICT, message, f"take `{name}` out")
+        if key != "run" and fields.wrote(key):
+            message = f"`{key}` has no meaning beside `address`: {node.name} is not started by the mesh"
+            fields[key].note_key(codes.CONFLICT, message, f"take `{key}` out")
 
 
 def _ready(fields: Fields) -> Ready:
@@ -179,11 +179,14 @@ def _ready(fields: Fields) -> Ready:
 
 
 def _check_replicas(service: Service, fields: Fields) -> None:
-    if service.replicas > 1 and service.port:
-        message = f"{service.replicas} replicas of {service.name} cannot all listen on port {service.port}"
-        fields["port"].note(
-            codes.CONFLICT, message, f"take `port` out of [services.{service.name}] and listen on $PORT"
-        )
+    most = service.scale.max if service.scale else service.replicas
+    if most > 1 and service.port:
+        message = f"{most} replicas of {service.name} cannot all listen on port {service.port}"
+        help_ = f"take `port` out of [services.{service.name}] and listen on $PORT"
+        fields["port"].note(codes.CONFLICT, message, help_)
+    if service.scale and not service.has_port:
+        message = f'{service.name} has port = "none": it takes no requests that its number could follow'
+        fields["replicas"].note(codes.CONFLICT, message, f"replicas = {service.scale.min}")
 
 
 SERVICE = Table(SERVICE_KEYS, _service, one_of=("run", "address"), later=LATER, example='{ run = "python app.py" }')

@@ -1,7 +1,9 @@
-"""The text of a minimesh.toml: read, decoded, parsed, or refused with the place of what is wrong."""
+"""A document of the configuration: read, decoded, parsed, or refused with the place of what is wrong."""
 
+import json
 import os
 import re
+import shlex
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from minimesh.spec.problem import Problem, SpecError
 DEEPEST = 64
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _BARE_VALUE = re.compile(r"\s*([A-Za-z0-9_.\"'-]+)\s*=\s*([^\"'#\[{]+?)\s*(?:#.*)?")
 
 # What tomllib says, and how people are told: a sentence and what to do.
@@ -37,27 +40,35 @@ _KNOWN = {
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A well-formed document. `name` is how the file is shown to people."""
+    """A well-formed document. `name` is how the file is shown to people; relative paths in it count from `folder`.
+
+    `option`: it is no file but an option of a command line; then it has no lines to speak of.
+    """
 
     name: str
+    folder: Path
     lines: tuple[str, ...]
     data: dict[str, object]
     positions: Positions
+    option: str = ""
 
     def problem(self, code: str, message: str, span: Span, help: str = "") -> Problem:  # noqa: A002
         """A problem at a span of the text."""
         where = self.where(span)
-        return Problem(
-            code,
-            message,
-            where,
-            width=self.positions.width(span),
-            source=self.lines[where.line - 1],
-            help=help,
-        )
+        return Problem(code, message, where, width=self.positions.width(span), source=self.line(where), help=help)
 
     def where(self, span: Span) -> Where:
-        return Where(self.name, *self.positions.line_and_column(span.start))
+        return Where(self.name) if self.option else Where(self.name, *self.positions.line_and_column(span.start))
+
+    def line(self, where: Where) -> str:
+        """The line that a place of this document is on."""
+        return self.lines[where.line - 1] if where.line else ""
+
+    def pair(self, path: KeyPath, value: str) -> str:
+        """A key and its value, as they would be pasted here."""
+        if self.option:
+            return f"{self.option} {shlex.quote(f'{dotted(path)}={value}')}"
+        return f"{path[-1]} = {value}"
 
     def key(self, path: KeyPath) -> Span:
         return self.positions.key(path) if path else Span(0, 0)
@@ -68,7 +79,7 @@ class Source:
 
 def read_source(file: Path) -> Source:
     """The document in a file. Raises SpecError if it cannot be read or is not TOML."""
-    name = _shown(file)
+    name = shown(file)
     try:
         raw = file.read_bytes()
     except OSError as error:
@@ -78,10 +89,10 @@ def read_source(file: Path) -> Source:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise _unreadable(name, f"{name} is not UTF-8 text", line) from None
-    return parse_source(text, name)
+    return parse_source(text, name, file.parent)
 
 
-def parse_source(text: str, name: str) -> Source:
+def parse_source(text: str, name: str, folder: Path, option: str = "") -> Source:
     """The document in a text, whose line ends are plain. Raises SpecError if it is not TOML."""
     lines = tuple(text.split("\n"))
     try:
@@ -91,11 +102,17 @@ def parse_source(text: str, name: str) -> Source:
         raise _too_deep(Where(name)) from None
     except ValueError as error:
         raise SpecError((_syntax(str(error), lines, name),)) from None
-    source = Source(name, lines, data, positions)
+    source = Source(name, folder, lines, data, positions, option)
     for path in positions:
         if len(path) > DEEPEST:
             raise _too_deep(source.where(source.key(path)))
     return source
+
+
+def dotted(path: KeyPath) -> str:
+    """The path as a dotted key, its indices left out."""
+    names = [part for part in path if isinstance(part, str)]
+    return ".".join(name if _BARE_KEY.fullmatch(name) else json.dumps(name, ensure_ascii=False) for name in names)
 
 
 def _too_deep(where: Where) -> SpecError:
@@ -103,7 +120,7 @@ def _too_deep(where: Where) -> SpecError:
     return SpecError((Problem(codes.SYNTAX, message, where, help="nothing in minimesh.toml goes deeper than 8"),))
 
 
-def _shown(file: Path) -> str:
+def shown(file: Path) -> str:
     """The file's name as people see it: relative where it is in or below the folder they are in."""
     relative = os.path.relpath(file)
     return str(file) if relative.startswith("..") else relative

@@ -11,7 +11,7 @@ from minimesh.spec.schema import Fields, Key, Kind, Table
 
 
 class LogFile(Kind[Path]):
-    """The path of a file to write to, from the folder of minimesh.toml."""
+    """The path of a file to write to, from the folder of its file."""
 
     noun = "the path of a file"
     example = '".minimesh/access.log"'
@@ -20,7 +20,7 @@ class LogFile(Kind[Path]):
         if not isinstance(node.value, str):
             self.wrong_type(node)
         text = node.text()
-        path = node.reading.root / text
+        path = node.folder / text
         if not text or is_folder(path):
             fix = node.pair(quote(f"{text.rstrip('/')}/access.log" if text else ".minimesh/access.log"))
             node.reject(codes.VALUE, f"{node.label}: {quote(text)} is a folder, not a file", fix)

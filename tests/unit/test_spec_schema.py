@@ -42,8 +42,8 @@ def test_every_key_is_described(path: str, table: Table[object], key: Key[object
 
 
 def read(kind: Kind[object], written: str) -> object:
-    reading = Reading(parse_source(f"x = {written}", "x.toml"), Path(), {})
-    value = kind.read(reading.grow().children["x"])
+    reading = Reading(Path(), {})
+    value = kind.read(reading.grow(parse_source(f"x = {written}", "x.toml", Path())).children["x"])
     assert reading.problems == ()
     return value
 
@@ -69,5 +69,5 @@ def test_every_key_of_the_format_is_known() -> None:
     """Built or not: a table of the contract has no key that would be called unknown."""
     service = inner(next(key.kind for path, _, key in KEYS if path == "services"))
     assert isinstance(service, Table)
-    assert {"retries", "breaker", "image", "watch", "versions"} <= service.later
+    assert {"retries", "breaker", "image", "versions"} <= service.later
     assert {key.name for key in service.keys}.isdisjoint(service.later)
