@@ -12,11 +12,13 @@ from minimesh.cli.context import Context
 from minimesh.cli.errors import CommandError, Exit
 from minimesh.cli.ps import BAD, why
 from minimesh.cli.text import elapsed
+from minimesh.control.arguments import words
 from minimesh.control.client import Client, NotRunningError, segment
 from minimesh.control.paths import StateFolder
 from minimesh.model.clock import SystemClock
 
 if TYPE_CHECKING:
+    from minimesh.control.report import UpOptions
     from minimesh.control.views import MeshView, ServiceView
 
 POLL = 0.05
@@ -32,29 +34,29 @@ def running(root: Path) -> MeshView | None:
         return None
 
 
-def start_apart(context: Context, file: Path, names: tuple[str, ...], patience: float) -> int:
+def start_apart(context: Context, options: UpOptions, patience: float) -> int:
     """Starts a mesh that outlives this command, or the services in the one that runs; returns when all are ready.
 
     Raises CommandError: exit code 1 where something failed, 4 where `patience` seconds were not enough.
     """
     clock = SystemClock()
     began = clock.monotonic()
-    client = Client(file.parent)
+    client = Client(options.root)
     process = None
-    if running(file.parent) is None:
-        process = _spawn(file, names)
+    if running(options.root) is None:
+        process = _spawn(options)
     else:
         context.note("already up")
-        for name in names:
+        for name in options.only:
             client.post(f"/v1/services/{segment(name)}/start")
     mesh = None
     while mesh is None or mesh["state"] == "starting":
         if process is not None and process.poll() is not None:
-            raise _could_not_start(file.parent)
+            raise _could_not_start(options.root)
         if clock.monotonic() - began > patience:
             raise _timed_out(client, patience)
         time.sleep(POLL)
-        mesh = running(file.parent)
+        mesh = running(options.root)
     _all_ready(client)
     gateway = mesh["gateway"]
     if context.json:
@@ -64,25 +66,23 @@ def start_apart(context: Context, file: Path, names: tuple[str, ...], patience: 
     return Exit.OK
 
 
-def attach(context: Context, file: Path, names: tuple[str, ...]) -> int:
+def attach(context: Context, options: UpOptions) -> int:
     """`up` in a folder where a mesh runs: starts what is named there, and follows the output."""
     from minimesh.cli.logs import logs  # noqa: PLC0415 - hardly ever
 
-    client = Client(file.parent)
-    for name in names:
+    client = Client(options.root)
+    for name in options.only:
         client.post(f"/v1/services/{segment(name)}/start")
     context.note("already up: this follows its output, and Ctrl-C leaves it running (minimesh down stops it)")
-    return logs(context._replace(file=str(file)), svc=names, follow=True, tail=0, timestamps=False, since=None)
-
-
-def _spawn(file: Path, names: tuple[str, ...]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "minimesh.control.daemon", "--root", str(file.parent), "--file", str(file)]
-    for name in names:
-        command += ["--only", name]
-    nothing = subprocess.DEVNULL
-    return subprocess.Popen(
-        [*command, "--detached"], start_new_session=True, stdin=nothing, stdout=nothing, stderr=nothing
+    return logs(
+        context._replace(file=str(options.file)), svc=options.only, follow=True, tail=0, timestamps=False, since=None
     )
+
+
+def _spawn(options: UpOptions) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "minimesh.control.daemon", *words(options), "--detached"]
+    nothing = subprocess.DEVNULL
+    return subprocess.Popen(command, start_new_session=True, stdin=nothing, stdout=nothing, stderr=nothing)
 
 
 def _could_not_start(root: Path) -> CommandError:

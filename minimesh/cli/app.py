@@ -15,7 +15,7 @@ from minimesh.cli.values import choice
 from minimesh.cli.verbs import VERBS, overview
 
 COMMON = (
-    Option(("-f", "--file"), "the minimesh.toml to use (MINIMESH_FILE)", "FILE"),
+    Option(("-f", "--file"), "the minimesh.toml to use (MINIMESH_FILE); more are merged into it", "FILE", repeat=True),
     Option(("-p", "--project"), "the project's folder, as if started there (MINIMESH_PROJECT)", "DIR"),
     Option(
         ("-o", "--output"),
@@ -81,6 +81,7 @@ def _dispatch(words: Sequence[str]) -> int:
     if "-h" in after or "--help" in after:
         return _help([verb])
     parameters = parse(verb, (*command.options, *_common_after(command)), command.arguments, after)
+    parameters["file"] = (*common.get("file", ()), *parameters.get("file", ()))
     common |= {name: parameters.pop(name) for name in [*parameters] if name in _COMMON_NAMES}
     for option in command.options:
         parameters.setdefault(option.parameter, () if option.repeat else option.default if option.metavar else False)
@@ -156,10 +157,12 @@ def _help(words: Sequence[str]) -> int:
 
 def _context(common: dict[str, Any]) -> Context:
     no_colour = "no_color" in common
+    file, *further = common.get("file") or [environment("MINIMESH_FILE")]
     return Context(
         out=terminal(sys.stdout, no_colour),
         err=terminal(sys.stderr, no_colour),
-        file=common.get("file") or environment("MINIMESH_FILE"),
+        file=file,
+        further=tuple(further),
         project=common.get("project") or environment("MINIMESH_PROJECT"),
         output="json" if "json" in common else common.get("output", "table"),
         quiet="quiet" in common,

@@ -9,14 +9,14 @@ from minimesh.cli.codes import CODES
 from minimesh.cli.context import Context
 from minimesh.cli.errors import CommandError, Exit, coloured
 from minimesh.cli.options import Argument, Command
-from minimesh.cli.project import load, summary
+from minimesh.cli.project import SET, load, summary
 from minimesh.cli.rescue import tell
 from minimesh.cli.text import nearest, plural
 
 
-def validate(context: Context) -> int:
+def validate(context: Context, *, overrides: tuple[str, ...]) -> int:
     """Loads the file as `up` would; mistakes are told by whoever called."""
-    loaded = load(context)
+    loaded = load(context, overrides)
     project = loaded.project
     warnings = tell(loaded.warnings)
     if context.json:
@@ -91,6 +91,7 @@ COMMANDS: dict[str, Command] = {
             ("minimesh validate", "the file that `minimesh up` would use"),
             ("minimesh validate -f next.toml --json", "another file, for a script"),
         ),
+        options=(SET,),
         outputs=("table", "json"),
     ),
     "explain": Command(

@@ -19,7 +19,10 @@ FILE_NAME = "minimesh.toml"
 
 
 class Context(NamedTuple):
-    """`file` and `project` (a folder) as -f and -p or their variables gave them; output: table, wide, json, name."""
+    """`file` and `project` (a folder) as -f and -p or their variables gave them; output: table, wide, json, name.
+
+    `further`: what each -f after the first names.
+    """
 
     out: Terminal
     err: Terminal
@@ -29,6 +32,7 @@ class Context(NamedTuple):
     quiet: bool = False
     verbose: bool = False
     no_input: bool = False
+    further: tuple[str, ...] = ()
 
     @property
     def json(self) -> bool:

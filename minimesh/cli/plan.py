@@ -16,22 +16,6 @@ if TYPE_CHECKING:
 COLUMNS = (Column("NAME"), Column("KIND"), Column("AFTER", shrink=12), Column("PORT"), Column("RUNS", shrink=16))
 
 
-def needed(project: Project, names: tuple[str, ...]) -> list[str]:
-    """The names, and all that they depend on, each after what it depends on; no names: everything."""
-    members: dict[str, Service | Task] = {**project.tasks, **project.services}
-    ordered: dict[str, None] = {}
-
-    def visit(name: str) -> None:
-        if name in members and name not in ordered:
-            for dependency in members[name].depends_on:
-                visit(dependency.name)
-            ordered[name] = None
-
-    for name in names or members:
-        visit(name)
-    return list(ordered)
-
-
 class Planned(NamedTuple):
     """What would run. `port`: as written, None where the mesh chooses or there is none (`listens` False)."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from minimesh.cli.context import Context
 from minimesh.cli.errors import CommandError, Exit
+from minimesh.cli.options import Option
 from minimesh.cli.text import nearest, plural
 
 if TYPE_CHECKING:
@@ -15,11 +16,14 @@ if TYPE_CHECKING:
     from minimesh.spec import Loaded
 
 
-def load(context: Context) -> Loaded:
+SET = Option(("--set",), "another value for this run, such as gateway.http=7444", "K=V", repeat=True, name="overrides")
+
+
+def load(context: Context, overrides: tuple[str, ...] = ()) -> Loaded:
     """The project and the warnings about it. Raises SpecError, or CommandError where there is no file."""
     from minimesh.spec import load  # noqa: PLC0415 - for the commands that read the file
 
-    return load(file_of(context), os.environ)
+    return load(file_of(context), os.environ, further_of(context), overrides)
 
 
 def file_of(context: Context) -> Path:
@@ -27,14 +31,23 @@ def file_of(context: Context) -> Path:
     from minimesh.spec.find import find_file  # noqa: PLC0415 - for the commands that read the file
 
     if context.file is not None:
-        file = (context.folder() / context.file).resolve()
-        if not file.is_file():
-            raise CommandError("MM412", f"there is no file {context.file}", exit_code=Exit.USAGE)
-        return file
+        return _named(context, context.file)
     found = find_file(context.folder())
     if found is None:
         raise CommandError("MM412", "no minimesh.toml here or above", exit_code=Exit.USAGE, help="minimesh init")
     return found
+
+
+def further_of(context: Context) -> tuple[Path, ...]:
+    """The files of each further -f, absolute. Raises CommandError for one that is not there."""
+    return tuple(_named(context, file) for file in context.further)
+
+
+def _named(context: Context, name: str) -> Path:
+    file = (context.folder() / name).resolve()
+    if not file.is_file():
+        raise CommandError("MM412", f"there is no file {name}", exit_code=Exit.USAGE)
+    return file
 
 
 def summary(project: Project) -> str:
@@ -59,4 +72,20 @@ def check_names(project: Project, names: tuple[str, ...]) -> None:
                 f"there is no service {name!r}" + (f"; did you mean {guess}?" if guess else ""),
                 exit_code=Exit.USAGE,
                 evidence=[f"services and tasks: {', '.join(known)}"] if known else [],
+            )
+
+
+def check_profiles(project: Project, profiles: tuple[str, ...]) -> None:
+    """Raises CommandError for a profile that no service has."""
+    from minimesh.spec import known_profiles  # noqa: PLC0415 - for the commands that read the file
+
+    known = known_profiles(project)
+    for profile in profiles:
+        if profile not in known:
+            guess = nearest(profile, known)
+            raise CommandError(
+                "MM403",
+                f"no service has the profile {profile!r}" + (f"; did you mean {guess}?" if guess else ""),
+                exit_code=Exit.USAGE,
+                evidence=[f"profiles: {', '.join(known)}"] if known else [],
             )

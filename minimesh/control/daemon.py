@@ -1,10 +1,9 @@
 """`minimesh up`: takes the folder and runs the mesh until it is told to stop.
 
-As a program, `python -m minimesh.control.daemon --root DIR [--file FILE] [--only NAME]… [--detached]`, it is the mesh
-of a terminal that goes on without it.
+As a program, `python -m minimesh.control.daemon` with the words of `minimesh.control.arguments`, it is the mesh of a
+terminal that goes on without it.
 """
 
-import argparse
 import asyncio
 import os
 import signal
@@ -13,13 +12,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from types import ModuleType
 
 import anyio
 from anyio import to_thread
 
 from minimesh.control import codes, tune
+from minimesh.control.arguments import parse
+from minimesh.control.configuration import read_configuration
 from minimesh.control.crash import write_crash
 from minimesh.control.lock import Lock, LockedError
 from minimesh.control.mesh import Mesh
@@ -43,8 +43,7 @@ from minimesh.control.socket import bind_control_socket
 from minimesh.control.teller import Teller
 from minimesh.dataplane import DataPlane
 from minimesh.model.clock import Clock, SystemClock
-from minimesh.spec.find import FILE_NAME
-from minimesh.spec.load import Loaded, load
+from minimesh.spec.load import Loaded
 from minimesh.spec.problem import SpecError
 from minimesh.spec.render import render
 from minimesh.supervise.runfile import read_run
@@ -62,9 +61,7 @@ def run(options: UpOptions, reporter: Reporter) -> int:
     """
     clock = SystemClock()
     began = clock.monotonic()
-    loaded = (
-        Loaded(options.project, ()) if options.project else load(options.file or options.root / FILE_NAME, os.environ)
-    )
+    loaded = read_configuration(options)
     teller = Teller(reporter)
     try:
         teller(ConfigOk(loaded.project, clock.monotonic() - began))
@@ -177,16 +174,9 @@ def _already_running(folder: StateFolder) -> Problem:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The entry of `python -m minimesh.control.daemon`."""
-    parser = argparse.ArgumentParser(prog="minimesh.control.daemon")
-    parser.add_argument("--root", type=Path, required=True, help="folder of the state folder")
-    parser.add_argument("--file", type=Path, help="the minimesh.toml; default ROOT/minimesh.toml")
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="start this and what it needs")
-    parser.add_argument("--detached", action="store_true", help="output goes to .minimesh/logs/mesh.log")
-    given = parser.parse_args(arguments)
-    root = given.root.absolute()
-    options = UpOptions(root, given.file, only=tuple(given.only))
-    if given.detached:
-        _detach(StateFolder(root))
+    options, detached = parse(arguments)
+    if detached:
+        _detach(StateFolder(options.root))
     try:
         return run(options, _write)
     except SpecError as error:

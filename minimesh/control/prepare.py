@@ -42,7 +42,7 @@ def prepare(
     """Settles all ports and has the data plane listen. Raises StartError or SpecError."""
     project = loaded.project
     try:
-        start = selected(project, options.only)
+        start = selected(project, options.only, options.profiles)
     except KeyError as error:
         raise StartError(
             Problem(codes.UNKNOWN_SERVICE, f"there is no service or task {error.args[0]}", help="minimesh validate")

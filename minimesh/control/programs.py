@@ -8,6 +8,7 @@ from minimesh.control.layout import Layout
 from minimesh.model.project import Project
 from minimesh.model.service import Process, Service, Task
 from minimesh.spec.dotenv import read_env_file
+from minimesh.spec.profiles import starting
 from minimesh.supervise.program import Program, shell
 
 
@@ -20,17 +21,12 @@ def programs(project: Project, layout: Layout, inherited: Mapping[str, str]) -> 
     return found + [_task(project, layout, task, inherited, files) for task in project.tasks.values()]
 
 
-def selected(project: Project, names: tuple[str, ...]) -> frozenset[str]:
-    """These and all that they depend on; everything where none is named. Raises KeyError."""
-    units: dict[str, Service | Task] = {**project.services, **project.tasks}
-    found: set[str] = set()
-    waiting = list(names) or list(units)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += [dependency.name for dependency in units[name].depends_on]
-    return frozenset(found)
+def selected(project: Project, names: tuple[str, ...], profiles: tuple[str, ...] = ()) -> frozenset[str]:
+    """These and all that they depend on; where none is named, everything whose profile is on.
+
+    Raises KeyError, and minimesh.spec.SpecError where something depends on what is off.
+    """
+    return frozenset(starting(project, names, profiles))
 
 
 class EnvFiles:

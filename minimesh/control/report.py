@@ -13,7 +13,8 @@ class UpOptions:
     """How to start. root: the folder of the state folder; file: the minimesh.toml (None: `root`'s own).
 
     project: a ready-made one instead of a file, with the warnings that its reading gave. only: these services and
-    what they depend on (empty: all).
+    what they depend on (empty: all whose profile is on). further, overrides: what is merged into the file, as
+    `minimesh.spec.load` takes it. profiles: those asked for.
     """
 
     root: Path
@@ -21,6 +22,9 @@ class UpOptions:
     project: Project | None = None
     only: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    further: tuple[Path, ...] = ()
+    overrides: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def cannot_listen(project: Project, listener: Listener, error: OSError) -> Start
     where = str(project.gateway.where) if is_gateway and project.gateway else ""
     if is_gateway and error.errno == errno.EADDRINUSE:
         message = f"gateway port {address.port} is already in use"
-        help_ = f"http = {address.port + 1} under [gateway], or leave it out for a free one"
+        help_ = f"minimesh up --set gateway.http={address.port + 1}"
         return StartError(Problem(codes.GATEWAY_PORT, message, where, _evidence(address.port), help_))
     message = f"cannot listen on {address} for {listener.name}: {error.strerror or error}"
     return StartError(Problem(codes.CANNOT_LISTEN, message, where))

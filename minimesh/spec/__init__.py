@@ -5,6 +5,7 @@ from minimesh.spec.dotenv import read_env_file
 from minimesh.spec.find import find_file
 from minimesh.spec.load import Loaded, load
 from minimesh.spec.problem import Place, Problem, Severity, SpecError
+from minimesh.spec.profiles import known_profiles, starting
 from minimesh.spec.render import as_json, render
 from minimesh.spec.single import default_project
 
@@ -18,7 +19,9 @@ __all__ = [
     "default_project",
     "explain",
     "find_file",
+    "known_profiles",
     "load",
     "read_env_file",
     "render",
+    "starting",
 ]

@@ -20,6 +20,7 @@ CONDITION = "MM017"
 SHADOWED = "MM018"
 UNREADABLE = "MM019"
 ENV_FILE = "MM020"
+PROFILE_OFF = "MM021"
 
 explain: dict[str, str] = {
     SYNTAX: """\
@@ -60,14 +61,16 @@ The value has the right type but is none that the key takes: a port outside 1 to
 among the choices, a path that does not begin with "/", an address without a port.""",
     CONFLICT: """\
 Two keys that cannot both hold: `run` (the mesh starts it) with `address` (it runs elsewhere), a fixed port
-with several replicas, a probe of a port in a service that has none, a task that listens.""",
+with several replicas, a probe of a port in a service that has none, a task that listens, an included file that
+includes.""",
     DUPLICATE: """\
 Something that must be unique is there twice: a port that two programs would listen on, or two routes with
-the same host and path, of which only one could ever match.""",
+the same host and path, of which only one could ever match. The same service in two files is no mistake: what
+the files say of it is merged.""",
     NO_FILE: """\
-A path in the file leads nowhere: a `cwd` that is not a folder, or an `env_file` that is not there. Paths
-count from the folder of minimesh.toml. An env_file that may be missing ends with a question mark:
-`env_file = "local.env?"`.""",
+A path in the file leads nowhere: a `cwd` that is not a folder, an `env_file` or an included file that is not
+there. Paths count from the folder of the file in which they stand. An env_file that may be missing ends with a
+question mark: `env_file = "local.env?"`; a pattern (`include = ["services/*.toml"]`) may match nothing.""",
     REGEX: """\
 A text that begins with "~" (in a path), or the `log` of a probe, is a regular expression in Python's
 syntax, and this one does not compile.""",
@@ -94,4 +97,8 @@ that save as "ANSI", "Latin-1" or "UTF-16" need to be told UTF-8.""",
 A line of an environment file is not understood. Each line is NAME=VALUE, with or without `export` before
 it; values with spaces or "#" go in quotes; 'single quotes' keep everything, "double quotes" know \\n, \\t,
 \\", \\\\ and \\$; lines that begin with "#" are comments.""",
+    PROFILE_OFF: """\
+A service with `profiles` is started only when one of them is asked for (`minimesh up --profile full`) or when
+it is named (`minimesh up debug`). Here something that is started waits for such a service, which would never
+come. Ask for the profile, give the dependant the same `profiles`, or write the service under `calls`.""",
 }

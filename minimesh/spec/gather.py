@@ -22,7 +22,7 @@ LOCAL_FILE = "minimesh.local.toml"
 class Gathered:
     """`document`: the merged whole; None if the project's own file cannot be read. `files`: absolute, in order.
 
-    `whole`: nothing had to be left out because it cannot be read.
+    `whole`: no file had to be left out because it cannot be read.
     """
 
     reading: Reading
@@ -33,16 +33,21 @@ class Gathered:
     def first(self, file: Path) -> None:
         """The project's file, into which all others are merged."""
         self.files.append(file)
-        self.document = self._grow(lambda: read_source(file))
+        self.document = self._grow_file(file)
 
     def file(self, file: Path) -> None:
         """A further file, once."""
         if file not in self.files:
             self.files.append(file)
-            self._merge(self._grow(lambda: read_source(file)))
+            self._merge(self._grow_file(file))
 
     def override(self, text: str) -> None:
         self._merge(self._grow(lambda: read_override(text, self.reading.root)))
+
+    def _grow_file(self, file: Path) -> Node | None:
+        document = self._grow(lambda: read_source(file))
+        self.whole = self.whole and document is not None
+        return document
 
     def _grow(self, read: Callable[[], Source]) -> Node | None:
         try:
@@ -50,7 +55,6 @@ class Gathered:
         except SpecError as error:
             for problem in error.problems:
                 self.reading.note(problem)
-            self.whole = False
             return None
 
     def _merge(self, later: Node | None) -> None:

@@ -123,6 +123,11 @@ class Node:
             return value
         return self.source.pair(self.path, value)
 
+    def point_at(self, other: "Node") -> str:
+        """Where another value stands, told beside this one: `line 7`, or with its file."""
+        where = other.where
+        return f"line {where.line}" if where.line and other.source is self.source else str(where)
+
     # ---- what it holds
 
     @property

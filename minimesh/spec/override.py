@@ -25,7 +25,7 @@ def read_override(text: str, folder: Path) -> Source:
     name = f"{OPTION} {shlex.quote(text)}"
     match = _KEY.match(text)
     if match is None:
-        raise SpecError((_problem(name, "expected KEY=VALUE, the key dotted as in TOML"),))
+        raise SpecError((_problem(name, f"{OPTION} takes KEY=VALUE, the key dotted as in TOML"),))
     key, value = match[1].strip(), text[match.end() :].strip()
     try:
         return parse_source(f"{key} = {value if _is_value(value) else quote(value)}", name, folder, OPTION)
@@ -42,4 +42,4 @@ def _is_value(text: str) -> bool:
 
 
 def _problem(name: str, message: str) -> Problem:
-    return Problem(codes.SYNTAX, f"{name}: {message}", Where(name), help=f"{OPTION} gateway.http=7444")
+    return Problem(codes.SYNTAX, message, Where(name), help=f"{OPTION} gateway.http=7444")

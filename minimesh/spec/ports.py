@@ -19,9 +19,8 @@ def check_ports(services: Mapping[str, Service], gateway: Gateway, root: Node) -
         node = root.children["services"].children[name].children["port"]
         owner, first = owners.setdefault(service.port, (name, node))
         if owner != name:
-            where = first.where.line
             node.note(
                 codes.DUPLICATE,
-                f"port {service.port} of {name} is the port of {owner} already (line {where})",
+                f"port {service.port} of {name} is the port of {owner} already ({node.point_at(first)})",
                 f"take `port` out of [services.{name}] and listen on $PORT",
             )

@@ -53,13 +53,17 @@ def _position(where: Where) -> str:
 
 
 def _places(problem: Problem) -> str:
-    """`minimesh.toml:18 (api needs orders), :27 (orders needs api)`"""
-    file = problem.where.file
+    """`minimesh.toml:18 (api needs orders), :27 (orders needs api)`; a file is named where it begins and changes."""
+    files = ("", *(at.where.file for at in problem.places))
     shown = (
-        f"{'' if at.where.file == file and index else at.where.file}:{at.where.line} ({at.part})"
-        for index, at in enumerate(problem.places)
+        f"{_place(at.where, '' if at.where.file == before else at.where.file)} ({at.part})"
+        for before, at in zip(files, problem.places, strict=False)
     )
     return printable(", ".join(shown))
+
+
+def _place(where: Where, file: str) -> str:
+    return f"{file}:{where.line}" if where.line else where.file
 
 
 def _excerpt(problem: Problem) -> tuple[str, str]:

@@ -8,11 +8,12 @@ from minimesh.spec.addresses import ADDRESS, PortOrNone
 from minimesh.spec.kinds import DURATION, DURATION_RANGE, Choice, Integer, Off, Parsed
 from minimesh.spec.many import ListOf, OneOrMore
 from minimesh.spec.names import name
-from minimesh.spec.node import Role, table_name
+from minimesh.spec.node import Node, Role, table_name
 from minimesh.spec.process import CALLS, DEPENDS_ON, PROCESS_KEYS, STOP, process
 from minimesh.spec.ready import READY, Asked
 from minimesh.spec.scale import REPLICAS
 from minimesh.spec.schema import Fields, Key, Table
+from minimesh.spec.suggest import closest
 from minimesh.spec.watch import WATCH
 
 # ---- nested tables
@@ -140,10 +141,22 @@ def _service(fields: Fields) -> Service:
     return service
 
 
+def _check_not_misspelt(node: Node) -> None:
+    """Gives up a service that only an option speaks of: whoever wrote it meant one that is there."""
+    if not node.source.option:
+        return
+    meant = closest(node.name, (name for name in node.reading.roles if name != node.name))
+    hint = f"; did you mean `{meant}`?" if meant else ""
+    fix = node.source.name.replace(node.name, meant, 1) if meant else ""
+    node.note_key(codes.UNKNOWN_NAME, f"there is no service `{node.name}`{hint}", fix)
+    node.give_up()
+
+
 def _check_kind(fields: Fields) -> None:
     """Started or elsewhere, and no key of the other."""
     node = fields.node
     if not fields.wrote("run", "address", "image", "container"):
+        _check_not_misspelt(node)
         message = f"{table_name(node.path)} has neither `run` nor `address`"
         node.note_key(codes.MISSING, message, 'run = "python app.py"')
     if not fields.wrote("address"):
