@@ -90,7 +90,7 @@ def _fill(inner: str, written: str, environment: Mapping[str, str]) -> list[str 
         codes.VARIABLE,
         message,
         written,
-        f"put {name}=… in .env beside this file, or give a default: ${{{name}:-…}}",
+        f"put {name}=… in .env beside minimesh.toml, or give a default: ${{{name}:-…}}",
     )
 
 

@@ -35,11 +35,13 @@ class Reading:
     environment: Mapping[str, str]
     roles: Mapping[str, Role] = field(default_factory=dict)
     _sources: dict[str, Source] = field(default_factory=dict)
+    _order: dict[str, int] = field(default_factory=dict)
     _problems: dict[tuple[str, Where, str], Problem] = field(default_factory=dict)
 
     def note(self, problem: Problem) -> None:
         """Keeps a problem, once: what is wrong in [defaults] is met again in each service."""
         self._problems.setdefault((problem.code, problem.where, problem.message), problem)
+        self._order.setdefault(problem.where.file, len(self._order))
 
     def note_reference(self, reference: Reference, code: str, message: str, help: str) -> None:  # noqa: A002
         """Notes a problem at a reference within a value."""
@@ -49,19 +51,24 @@ class Reading:
         self.note(Problem(code, message, where, width=width, source=line, help=help))
 
     @property
+    def first(self) -> Source:
+        """The project's own file, which the others change."""
+        return next(iter(self._sources.values()))
+
+    @property
     def problems(self) -> tuple[Problem, ...]:
         """In the order of the files as they were read, and of their lines."""
-        order = {name: place for place, name in enumerate(self._sources)}
         return tuple(
             sorted(
                 self._problems.values(),
-                key=lambda problem: (order.get(problem.where.file, -1), problem.where, problem.code),
+                key=lambda problem: (self._order[problem.where.file], problem.where, problem.code),
             )
         )
 
     def grow(self, source: Source) -> "Node":
         """A whole document as nodes."""
         self._sources[source.name] = source
+        self._order.setdefault(source.name, len(self._order))
         return _grow(self, source, source.data, ())
 
 

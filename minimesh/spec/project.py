@@ -33,7 +33,7 @@ class Version(Kind[int]):
     def read(self, node: Node) -> int:
         if node.value is True or node.value != 1 or not isinstance(node.value, int):
             message = f"{node.label} must be 1, the only version of the format that this minimesh knows"
-            node.reject(codes.VALUE, message, "version = 1")
+            node.reject(codes.VALUE, message, node.pair("1"))
         return 1
 
 

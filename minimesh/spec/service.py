@@ -141,24 +141,25 @@ def _service(fields: Fields) -> Service:
     return service
 
 
-def _check_not_misspelt(node: Node) -> None:
-    """Gives up a service that only an option speaks of: whoever wrote it meant one that is there."""
-    if not node.source.option:
-        return
-    meant = closest(node.name, (name for name in node.reading.roles if name != node.name))
+def _reject_nobody(node: Node) -> None:
+    """A service that is neither started nor elsewhere. Where it is to change one that is there, it is misspelt."""
+    meant = None
+    if node.source is not node.reading.first:
+        meant = closest(node.name, (name for name in node.reading.roles if name != node.name))
     hint = f"; did you mean `{meant}`?" if meant else ""
-    fix = node.source.name.replace(node.name, meant, 1) if meant else ""
-    node.note_key(codes.UNKNOWN_NAME, f"there is no service `{node.name}`{hint}", fix)
-    node.give_up()
+    if node.source.option:
+        fix = node.source.name.replace(node.name, meant, 1) if meant else ""
+        node.note_key(codes.UNKNOWN_NAME, f"there is no service `{node.name}`{hint}", fix)
+        node.give_up()
+    fix = f"[services.{meant}]" if meant else 'run = "python app.py"'
+    node.note_key(codes.MISSING, f"{table_name(node.path)} has neither `run` nor `address`{hint}", fix)
 
 
 def _check_kind(fields: Fields) -> None:
     """Started or elsewhere, and no key of the other."""
     node = fields.node
     if not fields.wrote("run", "address", "image", "container"):
-        _check_not_misspelt(node)
-        message = f"{table_name(node.path)} has neither `run` nor `address`"
-        node.note_key(codes.MISSING, message, 'run = "python app.py"')
+        _reject_nobody(node)
     if not fields.wrote("address"):
         return
     if fields.get(ADDRESSES, None) == ():

@@ -27,6 +27,7 @@ _KNOWN = {
     "Expected newline or end of document": ("the line goes on after its value", "put each key on its own line"),
     "Cannot overwrite a value": ("this key is written a second time", "take one of the two out"),
     "Cannot declare": ("this table is written a second time", "put the keys of both under one of them"),
+    "Expected ']' at the end of a table": ("a [table] line is not closed", "close it with ]"),
     "Unclosed array": ("a list is not closed", "close it with ]"),
     "Unclosed inline table": ("a table is not closed; it must end on its line", "close it with }"),
     "Unterminated string": ("a text is not closed", 'close it with "'),

@@ -18,7 +18,7 @@ def pattern(text: str) -> str:
     if not text.strip():
         raise TextError(codes.VALUE, f"{quote(text)} names no files", fix='"web/**/*.py"')
     if text.startswith(("/", "~")):
-        message = f"the pattern {quote(text)} does not count from the folder of this file"
+        message = f"the pattern {quote(text)} is absolute; patterns count from the folder of their file"
         raise TextError(codes.VALUE, message, fix=quote(text.lstrip("/~") or "**"))
     return text
 
