@@ -60,10 +60,12 @@ def interpolate(text: str, environment: Mapping[str, str]) -> list[str | Hole]:
 def _closing(text: str, start: int) -> int:
     """The offset of the brace that closes the `${` at start."""
     depth = 0
-    for mark in _MARK.finditer(text, start):
+    at = start
+    while mark := _MARK.search(text, at):
         depth += -1 if mark[0] == "}" else 1 if mark[0] == "${" else 0
         if not depth:
             return mark.start()
+        at = mark.end()
     raise UnfilledError(codes.VARIABLE, "a ${ is not closed", text[start:], 'close it with "}", or write $${')
 
 

@@ -156,7 +156,7 @@ class Node:
         return self.value if isinstance(self.value, list) else []
 
     def with_children(self, children: dict[str, "Node"]) -> "Node":
-        return replace(self, value=children)
+        return Node(self.reading, self.source, children, self.path)
 
     def text(self) -> str:
         """A string with its ${…} replaced; only those of the environment can be."""

@@ -33,12 +33,9 @@ class Span(NamedTuple):
     end: int
 
 
-class Placed(NamedTuple):
-    """Where a key stands and where its value. Items of arrays have no key: there both are the value.
-    The value of a table with a header of its own is the header; of a table that only dotted keys imply, the key."""
-
-    key: Span
-    value: Span
+# Where a key starts and ends, and where its value does: four offsets. Items of arrays have no key: there both are the
+# value. The value of a table with a header of its own is the header; of a table that only dotted keys imply, the key.
+Placed = tuple[int, int, int, int]
 
 
 class Positions:
@@ -56,10 +53,12 @@ class Positions:
         return iter(self._places)
 
     def key(self, path: KeyPath) -> Span:
-        return self._places[path].key
+        start, end, _, _ = self._places[path]
+        return Span(start, end)
 
     def value(self, path: KeyPath) -> Span:
-        return self._places[path].value
+        _, _, start, end = self._places[path]
+        return Span(start, end)
 
     def raw(self, span: Span) -> str:
         """The text of a span as it was written."""
@@ -97,22 +96,24 @@ class _Scanner:
 
     def _next(self) -> bool:
         """Goes past blanks, line ends and comments. False at the end of the text."""
-        match = _BLANK.match(self._text, self._at)
-        self._at = match.end() if match else self._at
-        return self._at < len(self._text)
+        text, at = self._text, self._at
+        if at < len(text) and text[at] in " \t\r\n#":
+            match = _BLANK.match(text, at)
+            self._at = at = match.end() if match else at
+        return at < len(text)
 
     def _header(self) -> KeyPath:
         """`[a.b]` or `[[a.b]]`: the path that the keys after it belong to."""
         start = self._at
         array = self._text.startswith("[[", start)
         self._at += 2 if array else 1
-        *parents, (name, key) = self._key()
+        *parents, (name, begin, end) = self._key()
         self._at += 2 if array else 1
-        placed = Placed(key, Span(start, self._at))
+        placed = (begin, end, start, self._at)
         path: KeyPath = ()
-        for parent, span in parents:
+        for parent, parent_begin, parent_end in parents:
             path = (*path, parent)
-            self._places.setdefault(path, Placed(span, placed.value))
+            self._places.setdefault(path, (parent_begin, parent_end, start, self._at))
             if path in self._lengths:
                 path = (*path, self._lengths[path] - 1)
         path = (*path, name)
@@ -128,25 +129,29 @@ class _Scanner:
         parts = self._key()
         self._at += 1  # the "="
         path = table
-        for name, span in parts:
+        begin = end = self._at
+        for name, begin, end in parts:
             path = (*path, name)
-            self._places.setdefault(path, Placed(span, span))
+            self._places.setdefault(path, (begin, end, begin, end))
         self._next()
-        self._places[path] = Placed(parts[-1][1], self._value(path))
+        start = self._at
+        self._value(path)
+        self._places[path] = (begin, end, start, self._at)
 
-    def _key(self) -> list[tuple[str, Span]]:
-        parts: list[tuple[str, Span]] = []
+    def _key(self) -> list[tuple[str, int, int]]:
+        """Its parts, each with where it starts and ends."""
+        parts: list[tuple[str, int, int]] = []
         while match := _KEY_PART.match(self._text, self._at):
-            parts.append((_name(match[1]), Span(*match.span(1))))
+            parts.append((_name(match[1]), match.start(1), match.end(1)))
             self._at = match.end()
             if not self._text.startswith(".", self._at):
                 break
             self._at += 1
         return parts
 
-    def _value(self, path: KeyPath) -> Span:
-        start = self._at
-        match self._text[start]:
+    def _value(self, path: KeyPath) -> None:
+        """Goes past a value, and keeps the places of what is in it."""
+        match self._text[self._at]:
             case "[":
                 self._array(path)
             case "{":
@@ -155,7 +160,6 @@ class _Scanner:
                 self._skip(_STRING)
             case _:
                 self._skip(_BARE)
-        return Span(start, self._at)
 
     def _skip(self, pattern: re.Pattern[str]) -> None:
         match = pattern.match(self._text, self._at)
@@ -170,8 +174,9 @@ class _Scanner:
                 self._at += 1
                 continue
             item = (*path, index)
-            span = self._value(item)
-            self._places[item] = Placed(span, span)
+            start = self._at
+            self._value(item)
+            self._places[item] = (start, self._at, start, self._at)
             index += 1
         self._at += 1
 
