@@ -15,7 +15,7 @@ from minimesh.cli.values import choice
 from minimesh.cli.verbs import VERBS, overview
 
 COMMON = (
-    Option(("-f", "--file"), "the minimesh.toml to use (MINIMESH_FILE); more are merged into it", "FILE", repeat=True),
+    Option(("-f", "--file"), "the minimesh.toml to use (MINIMESH_FILE)", "FILE", repeat=True),
     Option(("-p", "--project"), "the project's folder, as if started there (MINIMESH_PROJECT)", "DIR"),
     Option(
         ("-o", "--output"),

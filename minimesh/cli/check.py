@@ -89,7 +89,7 @@ COMMANDS: dict[str, Command] = {
         "Read minimesh.toml and tell every mistake in it, with its line. Exit code 2 if there is one.",
         (
             ("minimesh validate", "the file that `minimesh up` would use"),
-            ("minimesh validate -f next.toml --json", "another file, for a script"),
+            ("minimesh validate -f minimesh.toml -f staging.toml --json", "with another file merged in, for a script"),
         ),
         options=(SET,),
         outputs=("table", "json"),

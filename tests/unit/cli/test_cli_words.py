@@ -83,7 +83,7 @@ def test_no_mesh_running_is_3(minimesh: Command, project: Path, words: list[str]
 def test_a_bug_is_called_one_and_shown_with_debug(
     minimesh: Command, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(file: object, environ: object) -> None:
+    def broken(*_: object) -> None:
         raise ZeroDivisionError("x / 0")
 
     monkeypatch.setattr("minimesh.spec.load", broken)

@@ -1,0 +1,141 @@
+"""Every key of the format is either built or says by its name that it is not; and so is each short form."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from minimesh.spec import Problem, SpecError, load
+from minimesh.spec.positions import Positions
+
+EVERYTHING = Path(__file__).parent / "contract/everything.toml"
+
+NOT_BUILT = """
+mesh.security mesh.authorization mesh.egress mesh.attest mesh.intercept
+identity defaults.retries auth gateways slo inspector peers store quotas telemetry.prometheus telemetry.otlp
+gateway.https gateway.auth gateway.trusted_proxies gateway.allow_ips gateway.tcp
+gateway.routes.method gateway.routes.header gateway.routes.query gateway.routes.claim gateway.routes.grpc
+gateway.routes.cors gateway.routes.auth gateway.routes.request_headers gateway.routes.response_headers
+gateway.routes.rewrite gateway.routes.rewrite_host gateway.routes.redirect gateway.routes.respond
+services.web.ports services.web.listen services.cache.image services.queue.container services.notifications.ready.grpc
+services.orders.protocol services.orders.balance services.orders.timeout.try services.orders.retries
+services.orders.idempotent services.orders.breaker services.orders.fallback services.orders.mirror
+services.orders.request_headers services.orders.response_headers services.orders.auth services.orders.rate_limits
+services.orders.ceiling services.orders.quotas services.orders.allow services.orders.deny services.orders.faults
+services.orders.filters services.orders.egress services.orders.version services.orders.sticky services.orders.weight
+services.orders.when services.orders.versions services.orders.routes
+"""
+
+SERVICE = '[services.web]\nrun = "a"\n'
+ORDERS = '[services.orders]\nrun = "a"\n'
+BUILT = [
+    'include = ["a.toml", "b/**/*.toml"]',
+    '[mesh]\nhop = "memory"',
+    '[gateway]\nhttp = "127.0.0.1:7080"',
+    '[[gateway.routes]]\npath = "~^/v[0-9]+/"\nto = "web"\n' + SERVICE,
+    '[[gateway.routes]]\npath = "/exact"\nto = "web"\n' + SERVICE,
+    *(
+        SERVICE + keys
+        for keys in (
+            'env_file = ".env?"',
+            'port = "none"',
+            "ready = { tcp = true }",
+            'ready = "/healthz"',
+            'ready = { log = "listening" }',
+            'ready = { exec = "true" }',
+            'restart = "no"',
+            'restart = "on-failure"',
+            'restart = "always"',
+            'stop = "10s"',
+            'watch = ["web/**/*.py"]',
+            'watch = { paths = ["a"], action = "signal:HUP" }',
+            "replicas = 2",
+            'timeout = "2s"',
+            'timeout = "off"',
+            'env = { A = "${HOME:-x}", B = "$${literal}", C = "${self.port}" }',
+            'depends_on = ["orders"]\n' + ORDERS,
+            'depends_on = { orders = "started" }\n' + ORDERS,
+            'depends_on = { seed = "completed" }\n[tasks.seed]\nrun = "a"',
+        )
+    ),
+    '[services.db]\naddress = "127.0.0.1:9000"',
+    '[services.db]\naddress = ["10.0.0.1:80", "10.0.0.2:80"]',
+    '[tasks.seed]\nrun = "a"\nwhen = "always"',
+    '[tasks.seed]\nrun = "a"\nwhen = "once"',
+    '[tasks.seed]\nrun = "a"\nwhen = ["once", "changed:a/**", "changed:b"]',
+    '[telemetry]\naccess_log = "off"',
+    '[telemetry]\naccess_log = { path = "a.log", format = "text" }',
+]
+LATER = [
+    '[mesh]\nhop = "mtls"',
+    '[gateway]\nauth = "users"',
+    '[[gateway.routes]]\nto = "web"\ntimeout = "off"\n' + SERVICE,
+    '[[gateway.routes]]\nto = { web = "90%", "web@v2" = "10%" }\n' + SERVICE,
+    '[[gateway.routes]]\nto = "web@v2"\n' + SERVICE,
+    *(
+        SERVICE + keys
+        for keys in (
+            "retries = 1",
+            'retries = "off"',
+            'breaker = "off"',
+            'balance = { hash = "header:x-user" }',
+            'auth = "users"',
+            'protocol = "grpc"',
+            'fallback = { recorded = "1h" }',
+            'ceiling = { limit = "100 per sec" }',
+            'env = { A = "${web.metrics.url}" }',
+            'calls = ["orders@v2"]\n' + ORDERS,
+        )
+    ),
+    '[services.web]\naddress = "https://payments.example.test"',
+    '[services.web]\naddress = "unix:/run/pay.sock"',
+    '[services.db]\nimage = "postgres:16"\nport = 5432',
+    '[services.db]\ncontainer = "compose:db"',
+]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for folder in ("web", "services", "b"):
+        (tmp_path / folder).mkdir()
+    for file in ("a.toml", "b/b.toml", "services/none.toml"):
+        (tmp_path / file).write_text("")
+    return tmp_path
+
+
+def problems(root: Path, text: str) -> tuple[Problem, ...]:
+    file = root / "minimesh.toml"
+    file.write_text(text)
+    try:
+        return load(file, {}).warnings
+    except SpecError as error:
+        return error.problems
+
+
+def test_everything_is_built_or_says_that_it_is_not(root: Path) -> None:
+    text = EVERYTHING.read_text()
+    positions = Positions(text)
+    paths = {
+        positions.line_and_column(positions.key(path).start): ".".join(part for part in path if isinstance(part, str))
+        for path in positions
+        if isinstance(path[-1], str)
+    }
+    told = problems(root, text)
+    assert [problem for problem in told if problem.code != "MM006"] == []
+    refused = [paths[problem.where.line, problem.where.column] for problem in told]
+    assert Counter(refused) == Counter(NOT_BUILT.split())
+    for problem, path in zip(told, refused, strict=True):
+        assert f"`{path.rpartition('.')[2]}`" in problem.message
+        assert "part of minimesh.toml but not built yet" in problem.message
+
+
+@pytest.mark.parametrize("text", BUILT)
+def test_short_forms_that_are_built(root: Path, text: str) -> None:
+    assert problems(root, f"version = 1\n{text}\n") == ()
+
+
+@pytest.mark.parametrize("text", LATER)
+def test_short_forms_that_are_not(root: Path, text: str) -> None:
+    told = problems(root, f"version = 1\n{text}\n")
+    assert [problem.code for problem in told] == ["MM006"]
+    assert "not built yet" in told[0].message
