@@ -12,6 +12,8 @@ from minimesh.cli.options import Option
 from minimesh.cli.text import nearest, plural
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from minimesh.model.project import Project
     from minimesh.spec import Loaded
 
@@ -64,28 +66,23 @@ def check_names(project: Project, names: tuple[str, ...]) -> None:
     """Raises CommandError for a name that is no service or task of the project."""
 
     known = [*project.services, *project.tasks]
-    for name in names:
-        if name not in known:
-            guess = nearest(name, known)
-            raise CommandError(
-                "MM403",
-                f"there is no service {name!r}" + (f"; did you mean {guess}?" if guess else ""),
-                exit_code=Exit.USAGE,
-                evidence=[f"services and tasks: {', '.join(known)}"] if known else [],
-            )
+    _check(names, known, "there is no service", "services and tasks")
 
 
 def check_profiles(project: Project, profiles: tuple[str, ...]) -> None:
     """Raises CommandError for a profile that no service has."""
     from minimesh.spec import known_profiles  # noqa: PLC0415 - for the commands that read the file
 
-    known = known_profiles(project)
-    for profile in profiles:
-        if profile not in known:
-            guess = nearest(profile, known)
+    _check(profiles, known_profiles(project), "no service has the profile", "profiles")
+
+
+def _check(given: Sequence[str], known: Sequence[str], complaint: str, heading: str) -> None:
+    for name in given:
+        if name not in known:
+            guess = nearest(name, known)
             raise CommandError(
                 "MM403",
-                f"no service has the profile {profile!r}" + (f"; did you mean {guess}?" if guess else ""),
+                f"{complaint} {name!r}" + (f"; did you mean {guess}?" if guess else ""),
                 exit_code=Exit.USAGE,
-                evidence=[f"profiles: {', '.join(known)}"] if known else [],
+                evidence=[f"{heading}: {', '.join(known)}"] if known else [],
             )

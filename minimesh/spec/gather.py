@@ -69,7 +69,7 @@ def gather(reading: Reading, file: Path, further: Sequence[Path], overrides: Seq
     gathered.first(file)
     local = file.with_name(LOCAL_FILE)
     for path in included(gathered.document) if gathered.document else ():
-        if path != local:
+        if path not in (local, *further):  # they have their turn
             gathered.file(path)
     if is_there(local):
         gathered.file(local)

@@ -13,6 +13,7 @@ runs in the folder of the file that defines it); relative paths count from the f
 written, those of overrides from the root.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,13 +51,13 @@ def load(file: Path, environ: Mapping[str, str], further: Sequence[Path] = (), o
     ${NAME} comes from environ, else from the .env beside the file. Raises SpecError with every mistake in all of
     them. Starts nothing and writes nothing.
     """
-    file = file.absolute()
+    file = _plain(file)
     beside = file.with_name(ENV_FILE)
     variables, problems = scan_env_file(beside, ENV_FILE) if is_plain_file(beside) else ({}, ())
     reading = Reading(file.parent, {**variables, **environ})
     for problem in problems:
         reading.note(problem)
-    gathered = gather(reading, file, [path.absolute() for path in further], overrides)
+    gathered = gather(reading, file, [_plain(path) for path in further], overrides)
     if gathered.document is None:
         raise SpecError(reading.problems)
     project = read_project(gathered.document, file)
@@ -66,3 +67,8 @@ def load(file: Path, environ: Mapping[str, str], further: Sequence[Path] = (), o
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise SpecError(problems)
     return Loaded(project, problems, (*gathered.files, beside))
+
+
+def _plain(file: Path) -> Path:
+    """Absolute, without "..", so that a file is known again."""
+    return Path(os.path.normpath(file.absolute()))

@@ -172,6 +172,7 @@ def test_a_written_gateway_port_that_is_taken_names_its_holder(start: Start) -> 
         output = daemon.finish()
     assert daemon.process.returncode == 1
     assert f"error[MM101]: gateway port {port} is already in use" in output
+    assert f"help: minimesh up --set gateway.http={port + 1}" in output
     assert f"pid {os.getpid()}" in output
     assert not (daemon.root / ".minimesh/run.json").exists()
 

@@ -88,6 +88,13 @@ def test_patterns_bring_their_files_by_name_and_each_once(of: WriteAndLoad, root
     ]
 
 
+def test_what_a_pattern_brings_too_has_its_turn_as_a_further_file(of: WriteAndLoad) -> None:
+    files = {f"{name}.toml": f'[services.web]\nrun = "{name}"\n' for name in ("a", "b", "minimesh.local")}
+    web = of('include = ["*.toml"]\n', files, ["a.toml"]).project.services["web"]
+    assert web.process is not None
+    assert str(web.process.command) == "a"
+
+
 def test_a_local_file_that_is_not_there_is_a_file_to_look_for(of: WriteAndLoad, root: Path) -> None:
     assert of("").files == (root / "minimesh.toml", root / "minimesh.local.toml", root / ".env")
 
