@@ -19,12 +19,12 @@ from anyio import to_thread
 
 from minimesh.control import codes, tune
 from minimesh.control.arguments import parse
-from minimesh.control.configuration import read_configuration
 from minimesh.control.crash import write_crash
 from minimesh.control.lock import Lock, LockedError
 from minimesh.control.mesh import Mesh
 from minimesh.control.paths import StateFolder, UnsafeFolderError
 from minimesh.control.prepare import chosen_codec, prepare, take_over
+from minimesh.control.reader import read
 from minimesh.control.report import (
     ConfigOk,
     Event,
@@ -61,7 +61,7 @@ def run(options: UpOptions, reporter: Reporter) -> int:
     """
     clock = SystemClock()
     began = clock.monotonic()
-    loaded = read_configuration(options)
+    loaded = read(options)
     teller = Teller(reporter)
     try:
         teller(ConfigOk(loaded.project, clock.monotonic() - began))

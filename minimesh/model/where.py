@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, order=True)
 class Where:
-    """File as the user named it, line and column from 1. Line 0: no place of its own (a default)."""
+    """Line and column from 1; line 0: no place of its own (a default, an option of a command).
+
+    `file`: its path from the project's folder where it is in there, whoever reads it from wherever.
+    """
 
     file: str
     line: int = 0

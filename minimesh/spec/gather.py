@@ -45,7 +45,7 @@ class Gathered:
         self._merge(self._grow(lambda: read_override(text, self.reading.root)))
 
     def _grow_file(self, file: Path) -> Node | None:
-        document = self._grow(lambda: read_source(file))
+        document = self._grow(lambda: read_source(file, self.reading.root))
         self.whole = self.whole and document is not None
         return document
 

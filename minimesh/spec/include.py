@@ -11,7 +11,7 @@ from minimesh.spec.kinds import quote
 from minimesh.spec.many import ListOf
 from minimesh.spec.node import Node, RejectedError
 from minimesh.spec.schema import Key, Kind
-from minimesh.spec.source import shown
+from minimesh.spec.source import path_from
 from minimesh.spec.suggest import closest
 
 
@@ -37,7 +37,8 @@ class Included(Kind[tuple[Path, ...]]):
             near = closest(text, toml_files_in(path.parent, node.folder))
             hint = f"; did you mean {quote(near)}?" if near else ""
             message = f"{node.label}: the file {quote(text)} is not there{hint}"
-            node.reject(codes.NO_FILE, message, quote(near) if near else f"touch {shlex.quote(shown(path))}")
+            fix = quote(near) if near else f"touch {shlex.quote(path_from(Path.cwd(), path))}"
+            node.reject(codes.NO_FILE, message, fix)
         return (path,)
 
     def _matching(self, node: Node, pattern: str) -> tuple[Path, ...]:

@@ -13,7 +13,7 @@ from minimesh.spec import codes, units
 from minimesh.spec.files import folders_in, is_folder, is_there
 from minimesh.spec.node import Node
 from minimesh.spec.schema import Kind, T_co
-from minimesh.spec.source import shown
+from minimesh.spec.source import path_from
 from minimesh.spec.suggest import closest
 from minimesh.spec.text_error import TextError
 
@@ -197,7 +197,7 @@ class Folder(Kind[Path]):
             node.reject(codes.NO_FILE, f"{node.label}: {quote(text)} is not a folder", node.pair('"."'))
         if not is_folder(path):
             near = closest(text, folders_in(node.folder))
-            fix = node.pair(quote(near)) if near else f"mkdir -p {shlex.quote(shown(path))}"
+            fix = node.pair(quote(near)) if near else f"mkdir -p {shlex.quote(path_from(Path.cwd(), path))}"
             node.reject(codes.NO_FILE, f"{node.label}: the folder {quote(text)} is not there", fix)
         return path
 

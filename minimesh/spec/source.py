@@ -78,9 +78,9 @@ class Source:
         return self.positions.value(path) if path else Span(0, 0)
 
 
-def read_source(file: Path) -> Source:
-    """The document in a file. Raises SpecError if it cannot be read or is not TOML."""
-    name = shown(file)
+def read_source(file: Path, root: Path) -> Source:
+    """The document in a file of the project at `root`. Raises SpecError if it cannot be read or is not TOML."""
+    name = path_from(root, file)
     try:
         raw = file.read_bytes()
     except OSError as error:
@@ -89,7 +89,8 @@ def read_source(file: Path) -> Source:
         text = raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise _unreadable(name, f"{name} is not UTF-8 text", line) from None
+        fix = f"iconv -f LATIN1 -t UTF-8 {shlex.quote(path_from(Path.cwd(), file))}"
+        raise _unreadable(name, f"{name} is not UTF-8 text", line, fix) from None
     return parse_source(text, name, file.parent)
 
 
@@ -121,14 +122,13 @@ def _too_deep(where: Where) -> SpecError:
     return SpecError((Problem(codes.SYNTAX, message, where, help="nothing in minimesh.toml goes deeper than 8"),))
 
 
-def shown(file: Path) -> str:
-    """The file's name as people see it: relative where it is in or below the folder they are in."""
-    relative = os.path.relpath(file)
+def path_from(folder: Path, file: Path) -> str:
+    """The file's path, relative where it is in or below the folder."""
+    relative = os.path.relpath(file, folder)
     return str(file) if relative.startswith("..") else relative
 
 
-def _unreadable(name: str, message: str, line: int = 0) -> SpecError:
-    fix = f"iconv -f LATIN1 -t UTF-8 {name}" if line else ""
+def _unreadable(name: str, message: str, line: int = 0, fix: str = "") -> SpecError:
     return SpecError((Problem(codes.UNREADABLE, message, Where(name, line), help=fix),))
 
 

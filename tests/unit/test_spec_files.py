@@ -139,6 +139,22 @@ def test_a_first_file_that_cannot_be_read_leaves_the_others_to_be_looked_at(of: 
     ]
 
 
+def test_files_are_named_from_the_root_wherever_we_are(
+    of: WriteAndLoad, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root.parent / "common.toml").write_text("[common]\n")
+    monkeypatch.chdir(root.parent)
+    text = 'include = ["services/a.toml", "../common.toml"]\n'
+    assert problems(of, text, {"services/a.toml": '[services.a]\nrun = "a"\ncwd = "nowhere"\n'}) == [
+        ("MM013", "services/a.toml:3"),
+        ("MM002", f"{root.parent}/common.toml:1"),
+    ]
+    # But what is to be pasted is meant where we are.
+    with pytest.raises(SpecError) as caught:
+        load(root / "minimesh.toml", {})
+    assert caught.value.problems[0].help == "mkdir -p shop/services/nowhere"
+
+
 # ---- how they merge
 
 

@@ -396,14 +396,14 @@ def test_byte_order_mark_and_line_ends_of_windows(root: Path) -> None:
     assert web.where == Where("minimesh.toml", 2, 11)
 
 
-def test_the_file_is_named_as_people_see_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_is_named_from_the_folder_of_the_project(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = root / "minimesh.toml"
     file.write_text("version = 2\n")
-    for folder, name in ((root, "minimesh.toml"), (root.parent, "My Shop/minimesh.toml"), (root / "web", str(file))):
+    for folder in (root, root.parent, root / "web"):
         monkeypatch.chdir(folder)
         with pytest.raises(SpecError) as caught:
             load(file, {})
-        assert caught.value.problems[0].where.file == name
+        assert caught.value.problems[0].where.file == "minimesh.toml"
 
 
 def test_bad_lines_of_dot_env_are_told_with_the_rest(of: Load, root: Path) -> None:
