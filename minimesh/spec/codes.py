@@ -98,7 +98,7 @@ A line of an environment file is not understood. Each line is NAME=VALUE, with o
 it; values with spaces or "#" go in quotes; 'single quotes' keep everything, "double quotes" know \\n, \\t,
 \\", \\\\ and \\$; lines that begin with "#" are comments.""",
     PROFILE_OFF: """\
-A service with `profiles` is started only when one of them is asked for (`minimesh up --profile full`) or when
-it is named (`minimesh up debug`). Here something that is started waits for such a service, which would never
-come. Ask for the profile, give the dependant the same `profiles`, or write the service under `calls`.""",
+A service with `profiles` is started only when one of them is asked for (`minimesh up --profile full`) or
+when it is named (`minimesh up debug`). Here something that is started waits for such a service, which would
+never come. Ask for the profile, give the dependant the same `profiles`, or write the service under `calls`.""",
 }
