@@ -69,6 +69,18 @@ CODES: dict[str, Code] = {
         "The command needs a project, which is a folder with a minimesh.toml. Go to it, or name it with -f or -p.\n"
         "`minimesh init` writes one; `minimesh run --port 3000 -- npm start` needs none. Exit code 2.",
     ),
+    "MM420": Code(
+        "a file of another tool cannot be understood",
+        "`minimesh init` reads compose files, Procfiles, process-compose.yaml, dapr.yaml and package.json, and one\n"
+        "of them is not well-formed, or not what its name says. Nothing was written.\n"
+        "\nMend the line, or leave the file aside: `minimesh init --from procfile` reads that kind alone, and\n"
+        "`minimesh init --from empty` reads nothing. Exit code 2.",
+    ),
+    "MM421": Code(
+        "nothing to start from",
+        "`minimesh init --from KIND` found no file of that kind in this folder, or no service in it that\n"
+        "minimesh.toml could have. Without --from it takes whatever is there. Exit code 2.",
+    ),
     "MM500": Code(
         "minimesh made a mistake",
         "This is a bug in minimesh, not in your project. The same command with MINIMESH_DEBUG=1\n"
