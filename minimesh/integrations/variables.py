@@ -5,8 +5,13 @@ Theirs take nothing for what is not set, ours refuses it: so `${NAME}` becomes `
 
 import re
 from collections.abc import Callable
+from pathlib import Path
+
+from minimesh.spec.dotenv import scan_env_file
+from minimesh.spec.files import is_plain_file
 
 _MARK = re.compile(r"\$(?:(?P<dollar>\$)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<brace>\{))", re.ASCII)
+_IN_COMMAND = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)", re.ASCII)
 _BRACE = re.compile(r"\$\{|\}")
 _INNER = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-?+])(.*))?", re.DOTALL | re.ASCII)
 
@@ -38,6 +43,12 @@ def converted(text: str, tell: Callable[[str], None]) -> str:
 def in_shell(text: str) -> str:
     """A command line for the shell, which knows `${NAME}` itself: only `$$` is undone."""
     return re.sub(r"\$\$(?=[A-Za-z_{(])", "$", text)
+
+
+def in_dotenv(command: str, folder: Path) -> list[str]:
+    """The variables of a command line for the shell that the .env of a folder defines."""
+    defined, _ = scan_env_file(folder / ".env", ".env") if is_plain_file(folder / ".env") else ({}, ())
+    return [name for name in dict.fromkeys(_IN_COMMAND.findall(command)) if name in defined]
 
 
 def _closing(text: str, at: int) -> int:

@@ -163,6 +163,7 @@ def loads(folder: Path) -> None:
     project = load(folder / "minimesh.toml", {}).project
     assert set(project.services) | set(project.tasks) == set(joined.entries)
     if joined.front:
+        assert project.gateway
         assert project.gateway.routes[0].to == joined.front
 
 
