@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from minimesh.cli.context import FILE_NAME, Context
 from minimesh.cli.errors import CommandError, Exit
 from minimesh.cli.options import Command, Option
-from minimesh.cli.text import plural
+from minimesh.cli.text import escape, plural
 from minimesh.cli.values import choice
 
 if TYPE_CHECKING:
-    from minimesh.integrations.join import Joined
+    from minimesh.integrations.join import Joined, Note
 
 EMPTY = """\
 # minimesh.toml: what `minimesh up` starts here. Units are always written: "250ms", "64KiB".
@@ -134,16 +134,35 @@ def ignore(folder: Path) -> list[str]:
 
 def _tell(context: Context, file: Path, joined: Joined | None, ignored: list[str]) -> None:
     if joined and joined.entries:
-        context.note("found " + listed([f"{name} ({', '.join(names)})" for name, names in joined.files.items()]))
+        _say(context, "found " + listed([f"{name} ({', '.join(names)})" for name, names in joined.files.items()]))
     else:
         context.note("nothing found to start from" if joined else "asked for an empty start")
     for note in joined.notes if joined else ():
-        context.note(f"note: {note.file}: {f'{note.service}: ' if note.service else ''}{note.text}")
+        _say(context, f"note: {_about(note, joined)}: {note.text}")
     git = f"; added {' and '.join(ignored)} to .gitignore" if ignored else ""
-    context.note(f"wrote {file.name}: {_counted(joined)}{git}; nothing else changed")
+    _say(context, f"wrote {file.name}: {_counted(joined)}{git}; nothing else changed")
     containers = [] if joined is None else _containers(joined)
     start = f"docker compose up -d {' '.join(containers)} && " if containers else ""
     context.note(f"next: {start}minimesh up")
+
+
+def _about(note: Note, joined: Joined | None) -> str:
+    """A service, or the file; a service that was left out with its file."""
+    if not note.service:
+        return note.file
+    left_out = joined is None or note.service not in joined.files.get(note.file, ())
+    return f"{note.service} of {note.file}" if left_out else note.service
+
+
+def _say(context: Context, text: str) -> None:
+    """A note; on a terminal broken between words."""
+    from textwrap import wrap  # noqa: PLC0415 - for init alone
+
+    room = context.err.width
+    text = escape(text)
+    lines = wrap(text, room, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False) if room else [text]
+    for line in lines:
+        context.note(line)
 
 
 def _counted(joined: Joined | None) -> str:

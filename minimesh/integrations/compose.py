@@ -59,13 +59,9 @@ def _about(entries: list[Entry]) -> list[str]:
     here = [entry for entry in entries if not entry.address]
     about: list[str] = []
     if here:
-        about.append(
-            "what has `build` and `command` runs here, without its container: it needs what the image installs"
-        )
+        about.append("what has `build` and `command` runs here, not in its container")
     elif len(entries) > 1:
-        about.append(
-            "calls between containers stay in their network: the mesh sees those that come through the gateway"
-        )
+        about.append("calls between containers stay in their own network, unseen by the mesh")
     if here and any(entry.address and not entry.http for entry in entries):
         about.append("what speaks no HTTP is called on its own port, past the mesh")
     return about
@@ -86,15 +82,15 @@ def _container(service: ComposeService, name: str, names: Mapping[str, str]) -> 
     published = [port for port in service.ports if port.published]
     inside = next(iter(service.unpublished), None)
     if not published and inside is None:
-        return f"it publishes no port and has no command to run here ({start} starts it)"
+        return "it publishes no port, and has no `build` with a `command` to run here"
     remarks = [f"a container of compose: {start}"]
     if published:
         others = ", ".join(str(port.target) for port in published[1:])
-        lost = (f"port {others} of the container has no place: a service has one",) if others else ()
+        lost = (f"port {others} of the container is left out: a service has one",) if others else ()
         if service.said.get("build"):
             remarks.append("to run it here: `run` and `cwd` instead of `address`")
     else:
-        lost = (f'it publishes no port: add `ports: ["127.0.0.1:{inside}:{inside}"]` to it in the compose file',)
+        lost = (f'it publishes no port: give it `ports: ["127.0.0.1:{inside}:{inside}"]` in the compose file',)
     return Entry(
         name,
         address=published[0].published if published else f"127.0.0.1:{inside}",

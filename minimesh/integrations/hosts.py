@@ -97,9 +97,7 @@ class Hosts:
             self._unknown(key, env[key])
 
     def _unknown(self, key: str, host: str) -> None:
-        self.tell(
-            f"env {key} names `{host}`, which only the network of compose knows: write an address that works here"
-        )
+        self.tell(f"env {key} names `{host}`, known inside compose only: write an address that works here")
 
 
 def _halves(address: str) -> tuple[str, str]:

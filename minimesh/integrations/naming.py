@@ -26,4 +26,4 @@ def fit(names: Iterable[str]) -> Mapping[str, str]:
 
 def renamed(name: str, final: str) -> tuple[str, ...]:
     """What is lost by a change of name; nothing where it is the same."""
-    return () if name == final else (f"its name `{name}` is now `{final}`: a to z, 0 to 9 and -, from a letter",)
+    return () if name == final else (f"it is `{name}` there: names are a to z, 0 to 9 and -, from a letter",)

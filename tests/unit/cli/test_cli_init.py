@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,3 +124,9 @@ def test_a_package_json_without_a_script_to_run_is_nothing_to_start_from(
     (project / "package.json").write_text(content)
     assert minimesh("init", "--from", "package.json")[0] == 2
     assert "nothing found" in minimesh("init")[2]
+
+
+def test_no_other_command_pays_for_what_reads_yaml() -> None:
+    code = "import sys, minimesh.cli.init; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"yaml", "minimesh.integrations", "minimesh.spec"} & {*loaded}
