@@ -8,15 +8,17 @@ from pathlib import Path
 from minimesh.integrations.composehealth import check, ready
 from minimesh.integrations.composeports import Port
 from minimesh.integrations.composeservice import ComposeService, context, services_of
+from minimesh.integrations.dockerfile import command_of
 from minimesh.integrations.draft import Draft, Entry, Value
 from minimesh.integrations.durations import seconds, written
 from minimesh.integrations.environment import env_files, environment
 from minimesh.integrations.hosts import Hosts, Peer
-from minimesh.integrations.images import plain_port
+from minimesh.integrations.images import speaks_http
 from minimesh.integrations.naming import fit, renamed
 from minimesh.integrations.reading import items, mapping, number, read_yaml, text, texts
 from minimesh.integrations.variables import in_dotenv, plain
-from minimesh.spec.files import is_there
+from minimesh.spec.files import is_folder, is_there
+from minimesh.spec.kinds import quote
 from minimesh.spec.process import stop_signal
 from minimesh.spec.text_error import TextError
 
@@ -78,29 +80,37 @@ def _entry(service: ComposeService, names: Mapping[str, str], peers: Mapping[str
 
 def _container(service: ComposeService, name: str, names: Mapping[str, str]) -> Entry | str:
     """An address where the container is, or would be if it published its port."""
-    start = f"docker compose up -d {shlex.quote(service.name)}"
-    published = [port for port in service.ports if port.published]
-    inside = next(iter(service.unpublished), None)
-    if not published and inside is None:
+    at = service.container_port
+    if at is None:
         return "it publishes no port, and has no `build` with a `command` to run here"
-    remarks = [f"a container of compose: {start}"]
-    if published:
-        others = ", ".join(str(port.target) for port in published[1:])
-        lost = (f"port {others} of the container is left out: a service has one",) if others else ()
-        if service.said.get("build"):
-            remarks.append("to run it here: `run` and `cwd` instead of `address`")
-    else:
-        lost = (f'it publishes no port: give it `ports: ["127.0.0.1:{inside}:{inside}"]` in the compose file',)
+    remarks = [f"a container of compose: docker compose up -d {shlex.quote(service.name)}"]
+    others = [str(port.target) for port in service.ports if port.published and port != at]
+    lost = (f"port {', '.join(others)} of the container is left out: a service has one",) if others else ()
+    if not service.publishes:
+        ports = f'["{at.published}:{at.target}"]'
+        lost = (f"it publishes no port: give it `ports: {ports}` in the compose file",)
+    elif service.said.get("build"):
+        remarks += _to_run_here(service)
     return Entry(
         name,
-        address=published[0].published if published else f"127.0.0.1:{inside}",
+        address=at.published,
         container=service.name,
         needs=_needs(service.said.get("depends_on"), names),
-        ready=_container_probe(service, published[0]) if published else {},
-        http=plain_port(service.image) is None,
+        ready=_container_probe(service, at),
+        http=speaks_http(service.image, at.target),
         remarks=tuple(remarks),
         lost=lost,
     )
+
+
+def _to_run_here(service: ComposeService) -> list[str]:
+    """How it would be run without its container, as far as its Dockerfile says."""
+    folder = context(service.said)
+    if not is_folder(service.folder / folder):
+        return []
+    command = command_of(service.folder / folder, service.said.get("build"))
+    words = [f"run = {quote(command or '…')}", *([f"cwd = {quote(folder)}"] if folder else [])]
+    return [f"to run it here, instead of address: {', '.join(words)}"]
 
 
 def _container_probe(service: ComposeService, port: Port) -> Mapping[str, Value]:
@@ -124,6 +134,8 @@ def _program(service: ComposeService, name: str, names: Mapping[str, str], peers
         if said.get(key) and not (key == "volumes" and _only_sources(said[key])):
             service.tell(_why_not(key, said[key]))
     port = service.fixed_port if service.listens else None
+    if port and port < 1024:
+        service.tell(f"port {port} may need root here, which it does not in a container")
     targets = tuple(port.target for port in service.ports)
     hosts = Hosts(name, peers, service.tell)
     env = hosts.rewritten(_env(service))

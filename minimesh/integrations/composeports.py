@@ -20,6 +20,11 @@ class Port(NamedTuple):
     target: int
     published: str
 
+    @property
+    def on_this(self) -> bool:
+        """Whether its port on this machine is a number."""
+        return self.published.rpartition(":")[2].isdecimal()
+
 
 def ports(service: Mapping[str, object]) -> list[Port]:
     """The TCP ports of a service, those that are published first. What makes no sense is left out."""

@@ -9,17 +9,21 @@ from pathlib import Path
 from minimesh.integrations.composeports import Port, ports
 from minimesh.integrations.environment import environment
 from minimesh.integrations.hosts import Peer
-from minimesh.integrations.images import plain_port
+from minimesh.integrations.images import plain_port, speaks_http
 from minimesh.integrations.listening import listening
 from minimesh.integrations.reading import items, mapping, text
 from minimesh.integrations.variables import converted, in_shell
 from minimesh.spec.files import is_folder, is_there
+
+_USUAL = (80, 8080, 3000, 8000, 5000)
+"""Ports of containers that are HTTP where there are several."""
 
 
 @dataclass(slots=True)
 class ComposeService:
     """A service of the file. completes: somebody waits for its end. lost: what is told of it.
 
+    would_be: a port of this machine for one that publishes none; 0: it is not known which it listens on.
     command: what to run; "" where it stays a container. here: it runs without its container.
     """
 
@@ -28,6 +32,7 @@ class ComposeService:
     folder: Path
     ports: list[Port]
     completes: bool
+    would_be: int = 0
     command: str | tuple[str, ...] = ""
     here: bool = False
     lost: list[str] = field(default_factory=list)
@@ -64,18 +69,32 @@ class ComposeService:
         return not self.completes and (bool(self.ports) or self.told_port or listening(self.line) is not None)
 
     @property
-    def unpublished(self) -> list[int]:
-        """The ports that a container would have if it published them, the likeliest first."""
-        known = plain_port(self.image)
-        return ([known] if known else []) + [port.target for port in self.ports]
+    def container_port(self) -> Port | None:
+        """Where it is found as a container; None where it cannot be told."""
+        published = [port for port in self.ports if port.published]
+        usual = [port for port in published if port.target in _USUAL and plain_port(self.image) is None]
+        if published:
+            return (usual or published)[0]
+        return Port(self.inside, f"127.0.0.1:{self.would_be}") if self.inside else None
+
+    @property
+    def inside(self) -> int:
+        """The port that a container without published ports listens on; 0 where it cannot be told."""
+        return plain_port(self.image) or next((port.target for port in self.ports), 0)
+
+    @property
+    def publishes(self) -> bool:
+        return any(port.published for port in self.ports)
 
     def peer(self, name: str) -> Peer:
         """As the others reach it; `name` is its name in minimesh.toml."""
         if not self.command:
-            published = {port.target: port.published for port in self.ports if port.published}
-            published = published or {inside: f"127.0.0.1:{inside}" for inside in self.unpublished[:1]}
-            http = bool(self.said.get("build")) and plain_port(self.image) is None
-            return Peer(name, published, next(iter(published), None), http)
+            found = self.container_port
+            if found is None:
+                return Peer(name)
+            direct = {port.target: port.published for port in (*self.ports, found) if port.published}
+            http = bool(self.said.get("build")) and speaks_http(self.image, found.target)
+            return Peer(name, direct, found.target, http)
         if not self.here or not self.listens:
             return Peer(name)
         port = self.fixed_port
@@ -100,7 +119,20 @@ def services_of(document: Mapping[str, object], folder: Path) -> list[ComposeSer
             service.command = f"docker compose run --rm {shlex.quote(service.name)}"
         if not service.ports:
             service.ports = _called_on(service.name, told)
+    _give_ports(services)
     return services
+
+
+def _give_ports(services: list[ComposeService]) -> None:
+    """Gives each container that publishes nothing a port of this machine that no other has."""
+    taken = {service.fixed_port for service in services if service.here and service.listens}
+    taken |= {int(port.published.rpartition(":")[2]) for service in services for port in service.ports if port.on_this}
+    for service in services:
+        if not service.command and not service.publishes and service.inside:
+            service.would_be = service.inside
+            while service.would_be in taken:
+                service.would_be = service.would_be % 65535 + 1
+            taken.add(service.would_be)
 
 
 def context(said: Mapping[str, object]) -> str:

@@ -38,8 +38,16 @@ _IMAGES = {
     "kafka": 9092,
     "zookeeper": 2181,
     "memcached": 11211,
-    "mssql": 1433,
+    "azure-sql-edge": 1433,
 }
+
+
+_PORTS = {*_IMAGES.values(), 22, 25, 53, 1025, 1433, 1521}
+
+
+def speaks_http(image: str, port: int) -> bool:
+    """Whether nothing says that a container speaks something else on its port."""
+    return plain_port(image) is None and port not in _PORTS
 
 
 def plain_port(image: str) -> int | None:

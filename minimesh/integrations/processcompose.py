@@ -12,7 +12,7 @@ from minimesh.integrations.listening import PORT, listening
 from minimesh.integrations.naming import fit, renamed
 from minimesh.integrations.reading import mapping, number, read_yaml, text
 from minimesh.integrations.variables import in_shell, plain
-from minimesh.spec.files import is_folder
+from minimesh.spec.files import is_folder, is_plain_file
 from minimesh.spec.paths import target
 from minimesh.spec.text_error import TextError
 
@@ -84,6 +84,8 @@ class _Process:
         probe = mapping(mapping(said.get("readiness_probe")).get("http_get"))
         port = self._port(command, "PORT" in env, number(probe.get("port")))
         env.pop("PORT", None)
+        if "{{" in command:
+            self.tell("`{{…}}` in its command is not filled in")
         for key, why in _NOT_CARRIED.items():
             if said.get(key) and text(said[key]) != "false":
                 self.tell(why)
@@ -94,6 +96,7 @@ class _Process:
         if replicas > 1 and port:
             self.tell(f"{replicas} replicas cannot all listen on port {port}: let it listen on $PORT")
             replicas = 1
+        dotenv = (".env",) if is_plain_file(self.folder / ".env") else ()
         description = " ".join(text(said.get("description")).split())
         return Entry(
             names[self.name],
@@ -101,7 +104,7 @@ class _Process:
             task=task,
             cwd=self._folder(),
             env=env,
-            env_files=env_files(said.get("env_file"), self.folder, self.tell),
+            env_files=(*dotenv, *env_files(said.get("env_file"), self.folder, self.tell)),
             needs=self._needs(names),
             port=port or None,
             listens=port is not None and not task,
@@ -115,10 +118,10 @@ class _Process:
 
     def _port(self, command: str, is_told: bool, probed: int | None) -> int | None:
         """A written port, PORT for $PORT, None for a program that does not listen as far as can be seen."""
-        port = listening(command)
-        if is_told:
-            return PORT
-        return probed if port is None and probed and probed <= 65535 else port
+        port = PORT if is_told else listening(command)
+        if not probed or probed > 65535 or port == PORT or (port and str(port) in command):
+            return port
+        return probed
 
     def _folder(self) -> str:
         folder = text(self.said.get("working_dir")).removeprefix("./").rstrip("/")
