@@ -176,8 +176,8 @@ def _counted(joined: Joined | None) -> str:
 
 
 def _containers(joined: Joined) -> list[str]:
-    """The services that compose has to start, by their names there."""
-    return [entry.container for entry in joined.entries.values() if entry.container]
+    """The services that compose has to start whatever the profile, by their names there."""
+    return [entry.container for entry in joined.entries.values() if entry.container and not entry.profiles]
 
 
 def listed(texts: list[str]) -> str:

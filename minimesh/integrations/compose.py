@@ -19,6 +19,7 @@ from minimesh.integrations.reading import items, mapping, number, read_yaml, tex
 from minimesh.integrations.variables import in_dotenv, plain
 from minimesh.spec.files import is_folder, is_there
 from minimesh.spec.kinds import quote
+from minimesh.spec.names import fitting
 from minimesh.spec.process import stop_signal
 from minimesh.spec.text_error import TextError
 
@@ -29,7 +30,7 @@ _CONDITIONS = {"service_healthy": "ready", "service_started": "started", "servic
 _RESTARTS = {"no": "no", "false": "no", "always": "always", "unless-stopped": "always", "on-failure": "on-failure"}
 _NOT_CARRIED = (
     *("volumes", "secrets", "configs", "devices", "cap_add", "privileged", "user", "extends", "labels", "develop"),
-    *("mem_limit", "cpus", "ulimits", "sysctls", "links", "extra_hosts", "network_mode", "profiles"),
+    *("mem_limit", "cpus", "ulimits", "sysctls", "links", "extra_hosts", "network_mode"),
 )
 
 
@@ -98,6 +99,7 @@ def _container(service: ComposeService, name: str, names: Mapping[str, str]) -> 
         needs=_needs(service.said.get("depends_on"), names),
         ready=_container_probe(service, at),
         http=speaks_http(service.image, at.target),
+        profiles=_profiles(service),
         remarks=tuple(remarks),
         lost=lost,
     )
@@ -132,7 +134,7 @@ def _program(service: ComposeService, name: str, names: Mapping[str, str], peers
         return entry
     for key in _NOT_CARRIED:
         if said.get(key) and not (key == "volumes" and _only_sources(said[key])):
-            service.tell(_why_not(key, said[key]))
+            service.tell(_why_not(key))
     port = service.fixed_port if service.listens else None
     if port and port < 1024:
         service.tell(f"port {port} may need root here, which it does not in a container")
@@ -150,6 +152,7 @@ def _program(service: ComposeService, name: str, names: Mapping[str, str], peers
         ready=ready(said.get("healthcheck"), port, targets) if service.listens else {},
         restart=_restart(said),
         replicas=_replicas(service, port),
+        profiles=_profiles(service),
     )
 
 
@@ -162,12 +165,10 @@ def _env(service: ComposeService) -> dict[str, str]:
     return env
 
 
-def _why_not(key: str, value: object) -> str:
+def _why_not(key: str) -> str:
     match key:
         case "extends":
             return "`extends` is not followed: what it inherits is missing here"
-        case "profiles":
-            return f"profiles ({', '.join(texts(value))}): it is started always"
         case "volumes":
             return "volumes are the container's: what they hold is not there"
         case _:
@@ -199,6 +200,10 @@ def _restart(said: Mapping[str, object]) -> Mapping[str, Value]:
     if found and limit is not None and limit <= 1_000_000:
         found["max"] = limit
     return found
+
+
+def _profiles(service: ComposeService) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(fitting, texts(service.said.get("profiles")))))
 
 
 def _stop(service: ComposeService) -> Mapping[str, Value]:

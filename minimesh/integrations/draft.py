@@ -34,6 +34,7 @@ class Entry:
     restart: Mapping[str, Value] = field(default_factory=dict)
     stop: Mapping[str, Value] = field(default_factory=dict)
     replicas: int = 1
+    profiles: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
 

@@ -144,5 +144,5 @@ def front(entries: Mapping[str, Entry]) -> str:
     """Who looks like the front: by its name, else what nobody depends on. "" where nobody does."""
     able = [name for name, entry in entries.items() if entry.listens and not entry.task]
     needed = {name for entry in entries.values() for name in (*entry.needs, *entry.calls)}
-    likely = [name for name in able if entries[name].http and name not in needed]
+    likely = [name for name in able if entries[name].http and name not in needed and not entries[name].profiles]
     return next((name for name in (*FRONTS, *likely) if name in able), "")

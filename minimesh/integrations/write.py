@@ -89,6 +89,8 @@ def _settings(entry: Entry) -> list[str]:
     ):
         if table and not (key == "restart" and entry.task):
             lines.append(f"{key} = {_value(table[short]) if [*table] == [short] else _table(table)}")
+    if entry.profiles and not entry.task:
+        lines.append(f"profiles = {_list(entry.profiles)}")
     if entry.replicas > 1:
         lines.append(f"replicas = {entry.replicas}")
     return lines

@@ -100,6 +100,7 @@ COMPOSE = or_junk(
         "stop_grace_period": DURATION,
         "deploy": st.fixed_dictionaries({"replicas": NUMBER}),
         "scale": NUMBER,
+        "profiles": st.lists(NAMES, max_size=3),
     }
 )
 PROCESS = or_junk(
