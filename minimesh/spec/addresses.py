@@ -12,7 +12,7 @@ from minimesh.spec.text_error import TextError
 
 LOWEST_PORT, HIGHEST_PORT = 1, 65535
 
-_HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^:\[\]\s/@?#]+)(?::(\d{1,5}))?", re.ASCII)
+HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^:\[\]\s/@?#]+)(?::(\d{1,5}))?", re.ASCII)
 _LABELS = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)
 _NOT_BUILT = {"https://": "http://", "unix:": "127.0.0.1:9000"}
 
@@ -35,7 +35,7 @@ def address(text: str) -> Address:
 
 def host_and_port(text: str, default_port: int | None = None) -> Address:
     """The address in "host:port", "[::1]:port"."""
-    match = _HOST_AND_PORT.fullmatch(text)
+    match = HOST_AND_PORT.fullmatch(text)
     if match is None or not _is_host(match[1]):
         fix = quote(f"127.0.0.1:{text.lstrip(':')}") if text.lstrip(":").isdecimal() else None
         raise TextError(codes.VALUE, f"{quote(text)} is not an address; expected host:port", fix=fix)

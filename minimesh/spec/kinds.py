@@ -31,13 +31,13 @@ class Parsed(Kind[T_co]):
     def __init__(self, noun: str, example: str, parse: Callable[[str], T_co]) -> None:
         self.noun = noun
         self.example = example
-        self._parse = parse
+        self.parse = parse
 
     def read(self, node: Node) -> T_co:
         if not isinstance(node.value, str):
             self.wrong_type(node)
         try:
-            return self._parse(node.text())
+            return self.parse(node.text())
         except TextError as error:
             node.reject(error.code, error.message, node.pair(error.fix or self.example))
 

@@ -48,14 +48,14 @@ class MapOf(Kind[dict[str, T_co]]):
         self.kind = kind
         self.noun = "a table"
         self.example = example
-        self._check = check
+        self.check = check
 
     def read(self, node: Node) -> dict[str, T_co]:
         if not node.is_table:
             self.wrong_type(node)
         values: dict[str, T_co] = {}
         for name, child in node.children.items():
-            fits = self._check(child)
+            fits = self.check(child)
             try:
                 value = self.kind.read(child)
             except RejectedError:

@@ -13,13 +13,13 @@ from minimesh.spec.text_error import TextError
 MAX_LENGTH = 63
 RESERVED = (GATEWAY, "self")
 
-_NAME = re.compile(rf"[a-z][a-z0-9-]{{0,{MAX_LENGTH - 1}}}")
-_TRUST_DOMAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,254}")
+NAME = re.compile(rf"[a-z][a-z0-9-]{{0,{MAX_LENGTH - 1}}}")
+TRUST_DOMAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,254}")
 
 
 def name(text: str) -> str:
     """A name as it must look (cli.md, section 4: tables split on spaces)."""
-    if _NAME.fullmatch(text):
+    if NAME.fullmatch(text):
         return text
     message = f"{quote(text)} is not a name; expected a to z, 0 to 9 and -, from a letter, at most {MAX_LENGTH}"
     raise TextError(codes.NAME, message, fix=quote(fitting(text)))
@@ -33,7 +33,7 @@ def fitting(text: str, otherwise: str = "app") -> str:
 
 def trust_domain(text: str) -> str:
     """The trust domain of a SPIFFE ID (SPIFFE-ID, section 2.1)."""
-    if _TRUST_DOMAIN.fullmatch(text):
+    if TRUST_DOMAIN.fullmatch(text):
         return text
     fix = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._") or "app.mesh"
     message = f"{quote(text)} is not a trust domain; expected a to z, 0 to 9, and . _ -, at most 255"

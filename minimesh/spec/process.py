@@ -16,7 +16,7 @@ from minimesh.spec.schema import Fields, Key, Kind, Table
 from minimesh.spec.suggest import closest
 from minimesh.spec.text_error import TextError
 
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SIGNALS = tuple(sorted(known.name.removeprefix("SIG") for known in signal.Signals))
 
 
@@ -60,11 +60,11 @@ class EnvFileName(Kind[EnvFile]):
 
 def check_variable(node: Node) -> bool:
     """Whether a key of `env` can be the name of an environment variable; notes why not."""
-    if _VARIABLE.fullmatch(node.name):
+    if VARIABLE.fullmatch(node.name):
         return True
     fix = re.sub(r"[^A-Za-z0-9_]", "_", node.name)
     message = f"{quote(node.name)} cannot be the name of an environment variable"
-    node.note_key(codes.NAME, message, fix if _VARIABLE.fullmatch(fix) else f"_{fix}")
+    node.note_key(codes.NAME, message, fix if VARIABLE.fullmatch(fix) else f"_{fix}")
     return False
 
 
