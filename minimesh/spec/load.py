@@ -23,7 +23,7 @@ from minimesh.spec import codes
 from minimesh.spec.dotenv import scan_env_file
 from minimesh.spec.files import is_plain_file
 from minimesh.spec.gather import gather
-from minimesh.spec.node import Reading
+from minimesh.spec.node import Node, Reading
 from minimesh.spec.problem import Problem, Severity, SpecError
 from minimesh.spec.project import read_project
 
@@ -38,11 +38,13 @@ class Loaded:
     """A project that can run, and what its author may want to know.
 
     `files`: all that were read, absolute, and where minimesh.local.toml and .env would be that are not there.
+    `document`: all of them merged; None if the project comes from no file.
     """
 
     project: Project
     warnings: tuple[Problem, ...]
     files: tuple[Path, ...] = ()
+    document: Node | None = None
 
 
 def load(file: Path, environ: Mapping[str, str], further: Sequence[Path] = (), overrides: Sequence[str] = ()) -> Loaded:
@@ -66,7 +68,7 @@ def load(file: Path, environ: Mapping[str, str], further: Sequence[Path] = (), o
         problems = tuple(problem for problem in problems if problem.code not in _HANGS_ON_OTHERS)
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise SpecError(problems)
-    return Loaded(project, problems, (*gathered.files, beside))
+    return Loaded(project, problems, (*gathered.files, beside), gathered.document)
 
 
 def _plain(file: Path) -> Path:
