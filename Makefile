@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 OTHERS := $(wildcard $(foreach v,3.12 3.13,$(HOME)/.pyenv/versions/$(v).*/bin/python /usr/bin/python$(v) /usr/local/bin/python$(v)))
 
-.PHONY: demo test setup lint unit slow others bench clean
+.PHONY: demo test setup lint unit slow others bench config clean
 
 demo: setup
 	@$(BIN)/python examples/demo.py
@@ -43,6 +43,10 @@ others: setup
 	    && $$venv/bin/python -m pip install --quiet --editable . --group dev; } || exit 1; \
 	  $$venv/bin/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow" tests/unit tests/playbook tests/integration || exit 1; \
 	done
+
+# What editors and readers get of the tables in minimesh/spec: the schema, the reference file, the table of keys.
+config: setup
+	$(BIN)/python -m minimesh.spec.publish
 
 bench: setup
 	$(BIN)/python benchmarks/run.py

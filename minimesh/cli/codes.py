@@ -57,8 +57,9 @@ CODES: dict[str, Code] = {
     ),
     "MM410": Code(
         "nothing of this name to explain",
-        "`minimesh explain` knows the codes of errors (MM401) and the reasons of answers that the mesh made\n"
-        "(the word after x-minimesh-reason: upstream_refused). Exit code 2.",
+        "`minimesh explain` knows the keys of minimesh.toml (timeout, services.*.restart.backoff), the codes of\n"
+        "errors (MM401) and the reasons of answers that the mesh made (the word after x-minimesh-reason:\n"
+        "upstream_refused). Exit code 2.",
     ),
     "MM411": Code(
         "a file cannot be read or written",
@@ -68,6 +69,11 @@ CODES: dict[str, Code] = {
         "no minimesh.toml here or above",
         "The command needs a project, which is a folder with a minimesh.toml. Go to it, or name it with -f or -p.\n"
         "`minimesh init` writes one; `minimesh run --port 3000 -- npm start` needs none. Exit code 2.",
+    ),
+    "MM413": Code(
+        "one does not call the other",
+        "`describe SVC --from A` tells how A reaches SVC, and it does not: a service may call those that it has in\n"
+        "`depends_on` or `calls`, and the gateway those that a route leads to. Exit code 2.",
     ),
     "MM420": Code(
         "a file of another tool cannot be understood",

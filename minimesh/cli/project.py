@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from minimesh.model.project import Project
     from minimesh.spec import Loaded
+    from minimesh.spec.node import Node
 
 
 SET = Option(("--set",), "another value for this run, such as gateway.http=7444", "K=V", repeat=True, name="overrides")
@@ -26,6 +27,13 @@ def load(context: Context, overrides: tuple[str, ...] = ()) -> Loaded:
     from minimesh.spec import load  # noqa: PLC0415 - for the commands that read the file
 
     return load(file_of(context), os.environ, further_of(context), overrides)
+
+
+def load_document(context: Context, overrides: tuple[str, ...] = ()) -> tuple[Project, Node]:
+    """The project and the document that says it, for those who tell where each value comes from."""
+    loaded = load(context, overrides)
+    assert loaded.document is not None, "it has just been read"
+    return loaded.project, loaded.document
 
 
 def file_of(context: Context) -> Path:
@@ -62,10 +70,10 @@ def summary(project: Project) -> str:
     return ", ".join(parts)
 
 
-def check_names(project: Project, names: tuple[str, ...]) -> None:
-    """Raises CommandError for a name that is no service or task of the project."""
+def check_names(project: Project, names: tuple[str, ...], *also: str) -> None:
+    """Raises CommandError for a name that is no service or task of the project, and none of `also`."""
 
-    known = [*project.services, *project.tasks]
+    known = [*also, *project.services, *project.tasks]
     _check(names, known, "there is no service", "services and tasks")
 
 

@@ -15,7 +15,8 @@ GROUPS: dict[str, dict[str, Verb]] = {
     "project": {
         "init": Verb("init", "write a minimesh.toml to start from"),
         "validate": Verb("check", "read minimesh.toml and tell every mistake in it"),
-        "explain": Verb("check", "what an error code or a reason means"),
+        "config": Verb("configuration", "the configuration in force, each value with its line"),
+        "explain": Verb("explain", "what a key, an error code or a reason means"),
     },
     "life": {
         "up": Verb("up", "start the services and carry their traffic"),
@@ -31,6 +32,7 @@ GROUPS: dict[str, dict[str, Verb]] = {
         "logs": Verb("logs", "what services wrote"),
         "events": Verb("logs", "what happened to services"),
         "env": Verb("env", "the variables that the mesh gives a service"),
+        "describe": Verb("describe", "what holds for a service, and which line says so"),
     },
     "traffic": {
         "stat": Verb("stat", "success, rate and latency of each service"),
