@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from minimesh.control.views import EventView
 from minimesh.model.clock import Clock
+from minimesh.supervise.restarts import outlook
 from minimesh.supervise.status import InstanceStatus, State
 from minimesh.telemetry.accesslog import timestamp
 
@@ -48,9 +49,11 @@ def message_of(status: InstanceStatus) -> str:
         case State.READY:
             return f"ready: {status.probe}" if status.probe else "ready"
         case State.RUNNING:
-            return "running (no health check)"
+            return status.reason or "running (no health check)"
         case State.STARTING:
             return status.reason or "started"
+        case State.BACKOFF | State.CRASH_LOOP if status.streak is not None:
+            return f"{status.reason}; {outlook(status.streak, status.streak.latest)}"
         case State.STOPPED | State.EXITED if status.exit_code is not None and not status.reason:
             return f"{status.state}: exit {status.exit_code}"
         case _:

@@ -31,7 +31,7 @@ from minimesh.model.snapshot import Endpoint, Snapshot
 from minimesh.supervise import logs, order
 from minimesh.supervise.program import Program
 from minimesh.supervise.runfile import Run
-from minimesh.supervise.status import InstanceStatus, State
+from minimesh.supervise.status import InstanceStatus
 from minimesh.supervise.supervisor import Supervisor
 from minimesh.telemetry import Telemetry
 from minimesh.telemetry.windows import Windows
@@ -186,8 +186,7 @@ class Mesh:
         return f"http://localhost:{address.port}" if address.host == "127.0.0.1" else address.url
 
     def _is_missing(self, status: InstanceStatus) -> bool:
-        done = status.serving or status.state is State.COMPLETED
-        return status.name in self.prepared.start and not done
+        return status.name in self.prepared.start and not status.good
 
     async def _stop(self) -> None:
         """Nothing new comes in; what runs may finish; services stop, dependants first; then the rest."""
@@ -245,7 +244,7 @@ class Mesh:
         message = message_of(status)
         if before is not None and (before.state, message_of(before)) == (status.state, message):
             return
-        if before is None or before.state is not status.state:
+        if before is None or (before.state, before.streak) != (status.state, status.streak):
             self.journal.add(status.name, status.state.value, message)
         listen = f"127.0.0.1:{status.port}" if status.port is not None else None
         seconds = self.clock.monotonic() - self.began

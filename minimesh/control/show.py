@@ -15,6 +15,7 @@ from minimesh.control.views import EdgeView, EnvView, InstanceView, Kind, LoopVi
 from minimesh.dataplane import Statistics
 from minimesh.model.address import LOOPBACK, Address
 from minimesh.model.project import GATEWAY
+from minimesh.supervise.restarts import outlook
 from minimesh.supervise.status import InstanceStatus, State
 from minimesh.telemetry.accesslog import milliseconds, timestamp
 
@@ -32,6 +33,8 @@ _WORST_FIRST = (
     State.READY,
     State.COMPLETED,
 )
+
+_FAILING = (State.BACKOFF, State.CRASH_LOOP)
 
 
 def mesh_view(mesh: Mesh) -> MeshView:
@@ -172,6 +175,7 @@ def _instance_view(status: InstanceStatus, now: float) -> InstanceView:
         "reason": status.reason or None,
         "exit_code": status.exit_code,
         "last_stderr": status.last_stderr or None,
+        "outlook": outlook(status.streak, now) if status.streak and status.state in _FAILING else None,
     }
 
 

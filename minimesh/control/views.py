@@ -69,7 +69,9 @@ class MeshView(TypedDict):
 
 
 class InstanceView(TypedDict):
-    """One replica of a service, counted from 1; exit_code and last_stderr are of its last end."""
+    """One replica of a service, counted from 1; exit_code and last_stderr are of its last end.
+
+    outlook: of one that fails again and again, `next try in 16 s (5 of 5, then stops)`."""
 
     replica: int
     state: str
@@ -80,6 +82,7 @@ class InstanceView(TypedDict):
     reason: str | None
     exit_code: int | None
     last_stderr: str | None
+    outlook: str | None
 
 
 class ServiceView(TypedDict):

@@ -15,7 +15,8 @@ from minimesh.supervise.board import Board
 from minimesh.supervise.group import end
 from minimesh.supervise.lines import telling
 from minimesh.supervise.logs import Logs, Stream
-from minimesh.supervise.probe import Answer, Cause, LogWatch, ask_exec, ask_http, ask_tcp
+from minimesh.supervise.probe import Cause, LogWatch
+from minimesh.supervise.prober import Prober
 from minimesh.supervise.process import Process, Spawner, SpawnError
 from minimesh.supervise.program import Program
 from minimesh.supervise.restarts import Verdict
@@ -33,6 +34,8 @@ class Surroundings:
     spawner: Spawner
 
 
+_BETWEEN_FAILURES = frozenset({State.STARTING, State.RUNNING, State.READY, State.BACKOFF, State.FAILED})
+"""What is called a crash loop instead, as long as there is one."""
 EAGER = 0.02
 """Seconds until the second question: most programs are ready soon, so the first ones come faster than `every`."""
 
@@ -48,6 +51,7 @@ class Instance:
         self._watch = LogWatch("")
         self._stderr = ""
         self._ready_since: float | None = None
+        self._cause = ""
         self._patience = program.stop.within
         self._kill_at = math.inf
         self._scope = anyio.CancelScope()
@@ -60,6 +64,7 @@ class Instance:
             return
         self._ended, self._scope = anyio.Event(), anyio.CancelScope()
         self._patience, self._kill_at = self.program.stop.within, math.inf
+        self._cause = ""
         self._publish(replace(fresh(self.program), state=State.WAITING))
         group.start_soon(self._live)
 
@@ -107,24 +112,25 @@ class Instance:
             if verdict.delay is None:
                 return
             await anyio.sleep(verdict.delay)
-            row += 1
             self.status = replace(self.status, restarts=self.status.restarts + 1)
 
     async def _live_elsewhere(self) -> None:
         self._publish(replace(self.status, state=State.STARTING, started_at=self._around.clock.wall()))
-        await self._become_ready()
+        await self._become_ready(self._prober(None))
         await anyio.sleep_forever()
 
     async def _run_once(self, row: int) -> tuple[int, Verdict]:
-        """From start to end; returns the restarts in a row that count from now on, and what is next."""
+        """From start to end, after `row` failures in a row; returns how many there are now, and what is next."""
         clock, program = self._around.clock, self.program
         self._stderr, self._ready_since = "", None
         if program.ready.probe is Probe.LOG:
             self._watch = LogWatch(program.ready.target)
         try:
-            process = self._around.spawner.spawn(program.argv, program.cwd, program.env, self._take_output)
+            process = self._around.spawner.spawn(
+                program.argv, program.cwd, program.env, self._take_output, program.instance
+            )
         except SpawnError as error:
-            return row, self._not_started(error, row)
+            return row + 1, self._not_started(error, row)
         began = clock.monotonic()
         now = clock.wall()
         self._publish(
@@ -135,7 +141,7 @@ class Instance:
             process.drain()
             ended = clock.monotonic()
             row = restarts.row_after(program.restart, row, ended - began, self._ready_for(ended))
-            return row, self._judge(code, row, ended - began)
+            return row + 1, self._judge(code, row, ended - began)
         finally:
             with anyio.CancelScope(shield=True):
                 await self._end(process)
@@ -145,23 +151,26 @@ class Instance:
 
     async def _until_exit(self, process: Process) -> int:
         async with anyio.create_task_group() as group:
-            group.start_soon(self._become_ready)
+            group.start_soon(self._become_ready, self._prober(process.pid))
             code = await process.wait()
             group.cancel_scope.cancel()
         return code
 
-    async def _become_ready(self) -> None:
+    def _prober(self, leader: int | None) -> Prober:
+        return Prober(self.program, self._watch, self._around.spawner, self._around.clock, leader)
+
+    async def _become_ready(self, prober: Prober) -> None:
         """Asks until the answer is good; `within` only decides what it is called until then."""
         ready, clock = self.program.ready, self._around.clock
         if self.program.task or ready.probe is Probe.RUNNING:
-            await self._just_run()
+            await self._just_run(prober)
             return
         cause, due = Cause(), clock.monotonic() + ready.within
         pause = ready.every if ready.probe is Probe.EXEC else min(EAGER, ready.every)
-        while not (answer := await self._ask()).ok:
+        while not (answer := await prober.ask()).ok:
             now = clock.monotonic()
             if now < due:
-                state, reason = State.STARTING, cause.note(answer.text, now)
+                state, reason = State.STARTING, cause.note(answer, now)
             else:
                 state, reason = State.FAILED, f"not ready within {ready.within:g} s: {answer.text}"
             self._publish(replace(self.status, state=state, reason=reason, probe=answer.text))
@@ -171,27 +180,30 @@ class Instance:
         self._ready_since = clock.monotonic()
         self._say(f"ready: {answer.text}")
         self._publish(replace(self.status, state=State.READY, reason="", probe=answer.text, ready_at=clock.wall()))
+        await self._last(State.READY, restarts.steady(self.program.restart, probed=True))
 
-    async def _just_run(self) -> None:
+    async def _just_run(self, prober: Prober) -> None:
         """The reason of an earlier end stays in sight until this run has lasted a while."""
         self._publish(replace(self.status, state=State.RUNNING, ready_at=self._around.clock.wall()))
-        if self.status.reason:
-            await anyio.sleep(restarts.STEADY)
-            self._publish(replace(self.status, reason=""))
+        async with anyio.create_task_group() as group:
+            if not self.program.task:
+                group.start_soon(self._last, State.RUNNING, restarts.steady(self.program.restart, probed=False))
+                group.start_soon(self._find_stray, prober)
 
-    async def _ask(self) -> Answer:
-        ready, targets = self.program.ready, self.program.targets
-        match ready.probe:
-            case Probe.HTTP:
-                return await ask_http(targets, ready.target, ready.timeout)
-            case Probe.TCP:
-                return await ask_tcp(targets, ready.timeout)
-            case Probe.LOG:
-                return await self._watch.ask(ready.every)
-            case Probe.EXEC:
-                return await ask_exec(self.program, self._around.spawner, self._around.clock)
-            case Probe.RUNNING:
-                return Answer(True, "running")
+    async def _last(self, state: State, steady: float) -> None:
+        """Forgets earlier failures once this run has gone on for `steady` seconds."""
+        earlier = self.status.reason
+        if not (earlier or self.status.streak):
+            return
+        await anyio.sleep(steady)
+        self._cause = ""
+        reason = "" if self.status.reason == earlier else self.status.reason
+        self._publish(replace(self.status, state=state, reason=reason, streak=None))
+
+    async def _find_stray(self, prober: Prober) -> None:
+        if stray := await prober.stray():
+            self._say(stray)
+            self._publish(replace(self.status, reason=stray))
 
     def _judge(self, code: int, row: int, ran: float) -> Verdict:
         """Decides, and tells at once: the rest of the group may take its time."""
@@ -200,18 +212,13 @@ class Instance:
             restarts.decide_task(code) if self.program.task else restarts.decide(settings, code, row, self._around.rng)
         )
         reason = restarts.exit_text(code, self._stderr)
-        self._say(f"{reason} after {ran:.1f} s{_outlook(verdict, row, settings.max)}")
-        self._publish(
-            replace(
-                self.status,
-                state=verdict.state,
-                reason="" if verdict.state is State.COMPLETED else reason,
-                pid=None,
-                ready_at=None,
-                exit_code=code,
-                last_stderr=self._stderr,
-            )
+        status = replace(
+            self.status,
+            reason="" if verdict.state is State.COMPLETED else reason,
+            exit_code=code,
+            last_stderr=self._stderr,
         )
+        self._after_end(status, verdict, row, f"{reason} after {ran:.1f} s")
         return verdict
 
     def _not_started(self, error: SpawnError, row: int) -> Verdict:
@@ -220,9 +227,16 @@ class Instance:
             verdict = Verdict(State.FAILED)
         else:
             verdict = restarts.decide(settings, 1, row, self._around.rng)
-        self._say(f"{error}{_outlook(verdict, row, settings.max)}")
-        self._publish(replace(self.status, state=verdict.state, reason=str(error), pid=None, exit_code=None))
+        self._after_end(replace(self.status, reason=str(error), exit_code=None), verdict, row, str(error))
         return verdict
+
+    def _after_end(self, status: InstanceStatus, verdict: Verdict, row: int, text: str) -> None:
+        """Tells of an end and what is next. row: failures in a row before this one."""
+        now = self._around.clock.wall()
+        streak = restarts.failed(self.status.streak, row, verdict, self.program.restart.max, now)
+        self._cause = status.reason if verdict.state is State.CRASH_LOOP else ""
+        self._say(f"{text}; {restarts.outlook(streak, now)}" if streak else text)
+        self._publish(replace(status, state=verdict.state, pid=None, ready_at=None, streak=streak))
 
     async def _end(self, process: Process) -> None:
         """Ends what is left of the group. A process that was stopped has its exit told here."""
@@ -253,6 +267,9 @@ class Instance:
         self._log.add(self.program.replica, Stream.MESH, [text])
 
     def _publish(self, status: InstanceStatus) -> None:
+        """In a crash loop its cause stays in sight, whatever the program does between two failures."""
+        if self._cause and status.state in _BETWEEN_FAILURES:
+            status = replace(status, state=State.CRASH_LOOP, reason=self._cause)
         self.status = status
         self._around.board.publish(status)
 
@@ -260,13 +277,3 @@ class Instance:
 def fresh(program: Program) -> InstanceStatus:
     """The status of a program that nobody started yet."""
     return InstanceStatus(program.name, program.replica, program.task, port=program.port)
-
-
-def _outlook(verdict: Verdict, row: int, most: int) -> str:
-    match verdict.state:
-        case State.BACKOFF:
-            return f"; restart {row + 1} of {most} in {verdict.delay:.1f} s"
-        case State.CRASH_LOOP:
-            return f"; not started again after {row} restarts in a row"
-        case _:
-            return ""

@@ -31,7 +31,7 @@ def met(condition: Condition, instance: InstanceStatus) -> bool:
     """A task that is to be ready has completed: it has no other good end."""
     match condition:
         case Condition.READY:
-            return instance.serving or instance.state is State.COMPLETED
+            return instance.good
         case Condition.STARTED:
             return instance.started_at is not None and instance.state not in (State.STOPPING, State.STOPPED)
         case Condition.COMPLETED:

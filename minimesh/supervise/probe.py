@@ -4,7 +4,7 @@ import re
 import signal
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 
@@ -20,10 +20,15 @@ from minimesh.supervise.restarts import exit_text
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one probe saw: `GET /healthz 200`, or `/healthz 503`."""
+    """What one probe saw: `GET /healthz 200`, or `/healthz 503`.
+
+    `address`: who took the connection, if anybody. `sentence`: the text says all there is to say.
+    """
 
     ok: bool
     text: str
+    address: Address | None = field(default=None, compare=False)
+    sentence: bool = False
 
 
 class LogWatch:
@@ -54,11 +59,11 @@ class Cause:
         self._text = ""
         self._since = 0.0
 
-    def note(self, text: str, now: float) -> str:
-        """`/healthz 503 for 0.6 s`; the time starts again with another text."""
-        if text != self._text:
-            self._text, self._since = text, now
-        return f"{text} for {now - self._since:.1f} s"
+    def note(self, answer: Answer, now: float) -> str:
+        """`/healthz 503 for 0.6 s`; the time starts again with another text. A whole sentence has no time."""
+        if answer.text != self._text:
+            self._text, self._since = answer.text, now
+        return answer.text if answer.sentence else f"{answer.text} for {now - self._since:.1f} s"
 
 
 async def ask_tcp(targets: tuple[Address, ...], patience: float) -> Answer:
@@ -66,7 +71,7 @@ async def ask_tcp(targets: tuple[Address, ...], patience: float) -> Answer:
 
     async def one(address: Address) -> Answer:
         (await dial(address)).close()
-        return Answer(True, f"tcp {address}")
+        return Answer(True, f"tcp {address}", address)
 
     return await _first(targets, patience, one)
 
@@ -79,11 +84,11 @@ async def ask_http(targets: tuple[Address, ...], path: str, patience: float) -> 
             try:
                 status = await get_status(sock, path, str(address))
             except OSError:
-                return Answer(False, f"{path}: connection lost")
+                return Answer(False, f"{path}: connection lost", address)
         if status is None:
-            return Answer(False, f"{path}: no HTTP answer")
+            return Answer(False, f"{path}: no HTTP answer", address)
         ok = 200 <= status < 400
-        return Answer(ok, f"GET {path} {status}" if ok else f"{path} {status}")
+        return Answer(ok, f"GET {path} {status}" if ok else f"{path} {status}", address)
 
     return await _first(targets, patience, one)
 
@@ -107,7 +112,13 @@ async def ask_exec(program: Program, spawner: Spawner, clock: Clock) -> Answer:
     command, timeout = program.ready.target, program.ready.timeout
     said: deque[str] = deque(maxlen=20)
     try:
-        process = spawner.spawn(shell(command), program.cwd, program.env, lambda _stream, lines: said.extend(lines))
+        process = spawner.spawn(
+            shell(command),
+            program.cwd,
+            program.env,
+            lambda _stream, lines: said.extend(lines),
+            f"{program.instance}/probe",
+        )
     except SpawnError as error:
         return Answer(False, str(error))
     code: int | None = None

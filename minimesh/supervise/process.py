@@ -18,6 +18,7 @@ from pathlib import Path
 import anyio
 
 from minimesh.supervise.children import RUN_VARIABLE, Children
+from minimesh.supervise.kin import INSTANCE_VARIABLE
 from minimesh.supervise.lines import LineCutter
 from minimesh.supervise.logs import Stream
 
@@ -49,9 +50,12 @@ class Spawner:
     children: Children
     descriptors: int | None = None
 
-    def spawn(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], output: Output) -> "Process":
-        """Starts a program in a session and group of its own. Raises SpawnError."""
-        full = {"PYTHONUNBUFFERED": "1", **env, RUN_VARIABLE: self.run_id}
+    def spawn(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], output: Output, instance: str) -> "Process":
+        """Starts a program in a session and group of its own. instance: what its processes are known by.
+
+        Raises SpawnError.
+        """
+        full = {"PYTHONUNBUFFERED": "1", **env, RUN_VARIABLE: self.run_id, INSTANCE_VARIABLE: instance}
         try:
             popen = subprocess.Popen(
                 argv if HAS_PRLIMIT else limited(argv, self.descriptors),

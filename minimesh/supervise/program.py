@@ -30,6 +30,11 @@ class Program:
     task: bool = False
 
     @property
+    def instance(self) -> str:
+        """`payments/1`."""
+        return f"{self.name}/{self.replica}"
+
+    @property
     def targets(self) -> tuple[Address, ...]:
         """Where probes dial, the first that answers counts."""
         if self.addresses or self.port is None:

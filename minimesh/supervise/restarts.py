@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from random import Random
 
 from minimesh.model.service import Restart, RestartPolicy
-from minimesh.supervise.status import State
+from minimesh.supervise.status import State, Streak
 
 JITTER = 0.1
+LOOP = 3
+"""Failures in a row that are a crash loop. One may be bad luck, and two where something else was late; whoever fails
+a third time needs a person, who should not have to catch the moment to see it."""
 STEADY = 10.0
 """Seconds of being ready after which earlier failures are forgotten. Running alone must last 2 x backoff_max
 too, and this long at least: with a short backoff a slow crash would else be no crash loop."""
@@ -30,8 +33,13 @@ def backoff(settings: Restart, row: int, rng: Random) -> float:
 
 def row_after(settings: Restart, row: int, ran: float, ready: float | None) -> int:
     """Restarts in a row that still count after a run of `ran` seconds, `ready` of them ready (None: never)."""
-    steady = ran >= max(STEADY, 2 * settings.backoff_max) or (ready is not None and ready >= STEADY)
-    return 0 if steady else row
+    lasted = ran >= steady(settings, probed=False) or (ready is not None and ready >= STEADY)
+    return 0 if lasted else row
+
+
+def steady(settings: Restart, *, probed: bool) -> float:
+    """Seconds that a run must be ready (probed), or only run, until earlier failures are forgotten."""
+    return STEADY if probed else max(STEADY, 2 * settings.backoff_max)
 
 
 def decide(settings: Restart, code: int, row: int, rng: Random) -> Verdict:
@@ -41,7 +49,35 @@ def decide(settings: Restart, code: int, row: int, rng: Random) -> Verdict:
         return Verdict(State.EXITED)
     if row >= settings.max:
         return Verdict(State.CRASH_LOOP)
-    return Verdict(State.BACKOFF, backoff(settings, row, rng))
+    state = State.CRASH_LOOP if row + 1 >= LOOP else State.BACKOFF
+    return Verdict(state, backoff(settings, row, rng))
+
+
+def failed(streak: Streak | None, row: int, verdict: Verdict, most: int, now: float) -> Streak | None:
+    """What is told of the failures in a row, after one more; None where there is no restart to speak of.
+
+    row: restarts in a row before this one. now: wall seconds.
+    """
+    if verdict.state not in (State.BACKOFF, State.CRASH_LOOP):
+        return None
+    first = streak.first if streak is not None and row else now
+    return Streak(row + 1, first, now, None if verdict.delay is None else now + verdict.delay, most)
+
+
+def outlook(streak: Streak, now: float) -> str:
+    """`next try in 16 s (5 of 5, then stops)`, or `5 times in 62 s, not started again`; now: wall seconds."""
+    if streak.next_try is None:
+        often = f"{streak.failures} times in {_span(streak.latest - streak.first)}, " if streak.failures > 1 else ""
+        return f"{often}not started again"
+    last = ", then stops" if streak.failures >= streak.most else ""
+    left = streak.next_try - now
+    when = f"next try in {_span(left)}" if left > 0 else "being tried again"
+    return f"{when} ({streak.failures} of {streak.most}{last})"
+
+
+def _span(seconds: float) -> str:
+    """`0.4 s`, `16 s`."""
+    return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
 
 
 def decide_task(code: int) -> Verdict:

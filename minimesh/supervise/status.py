@@ -6,10 +6,11 @@ from enum import StrEnum
 
 class State(StrEnum):
     """PENDING: nobody asked for it yet. WAITING: for what it depends on. STARTING: runs, not ready yet.
-    RUNNING: runs, and has no probe. BACKOFF: waits to be started again. CRASH_LOOP: given up after too
-    many restarts in a row. EXITED: ended, and the policy wants no restart. COMPLETED: a task that ended
-    well. FAILED: a task that ended badly, a program that cannot be started, or (with a pid) a service that
-    was not ready in time and is still asked."""
+    RUNNING: runs, and has no probe. BACKOFF: waits to be started again. CRASH_LOOP: failed again and again;
+    stays so while it is tried again, until a run has lasted or it is given up (`streak.next_try` is None).
+    EXITED: ended, and the policy wants no restart. COMPLETED: a task that ended well. FAILED: a task that
+    ended badly, a program that cannot be started, or (with a pid) a service that was not ready in time and is
+    still asked."""
 
     PENDING = "pending"
     WAITING = "waiting"
@@ -27,6 +28,20 @@ class State(StrEnum):
 
 MOVING = frozenset({State.STARTING, State.BACKOFF, State.STOPPING})
 """States that lead to another one without anybody's help. WAITING does where what it waits for does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Streak:
+    """Runs that ended badly in a row. Times are wall seconds; next_try: None if there will be none.
+
+    `first` and `latest` are the ends of the first and the last of them; `most` restarts in a row are allowed.
+    """
+
+    failures: int
+    first: float
+    latest: float
+    next_try: float | None
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +66,17 @@ class InstanceStatus:
     ready_at: float | None = None
     exit_code: int | None = None
     last_stderr: str = ""
+    streak: Streak | None = None
 
     @property
     def serving(self) -> bool:
-        """May get traffic."""
-        return not self.task and self.state in (State.READY, State.RUNNING)
+        """May get traffic. So may one in a crash loop while it is up: it has a good answer to give until then."""
+        up = self.state in (State.READY, State.RUNNING) or (
+            self.state is State.CRASH_LOOP and self.ready_at is not None
+        )
+        return not self.task and up
+
+    @property
+    def good(self) -> bool:
+        """Is what it is meant to be: up, and not only for a moment between two failures."""
+        return (self.serving and self.state is not State.CRASH_LOOP) or self.state is State.COMPLETED

@@ -1,12 +1,14 @@
 """What happens when a service ends by itself, and what is kept of its output."""
 
 import os
+import re
 import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
 from minimesh.model.service import Probe, Ready, RestartPolicy
+from minimesh.supervise import restarts
 from minimesh.supervise.lines import CUT_MARK, MAX_LINE
 from minimesh.supervise.logs import LINES_KEPT
 from minimesh.supervise.status import State
@@ -32,8 +34,42 @@ async def test_a_crash_loop_ends_with_its_cause(stage: "Stage") -> None:
         assert (payments.restarts, payments.exit_code, payments.pid) == (2, 1, None)
         assert payments.last_stderr == "KeyError: 'STRIPE_KEY'"
         assert stage.states("payments").count(State.BACKOFF) == 2
-        assert "restart 2 of 2 in 0.0" in stage.said("payments", "mesh")[1]
-        assert stage.said("payments", "mesh")[2].endswith("; not started again after 2 restarts in a row")
+        assert "; next try in 0.0 s (2 of 2, then stops)" in stage.said("payments", "mesh")[1]
+        assert re.search(r"; 3 times in \d\.\d s, not started again$", stage.said("payments", "mesh")[2])
+
+
+async def test_a_crash_loop_is_one_while_it_is_tried_again_and_until_a_run_has_lasted(
+    stage: "Stage", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restarts, "STEADY", 0.3)
+    source = """
+        import os, sys, time
+        with open("runs", "a+") as file:
+            file.write("x"); file.seek(0)
+            runs = len(file.read())
+        if runs < 6:
+            sys.exit("no database yet")
+        print("up")
+        time.sleep(60)
+    """
+    ready = Ready(Probe.LOG, "up", every=0.02, within=5.0)
+    crash = stage.program("api", source, ready=ready, restart=RestartPolicy.ALWAYS, restarts=9)
+    async with stage.supervise(crash, stage.program("web", stage.SLEEPER, "api")):
+        await stage.until(lambda: stage.of("api").serving)
+        up = stage.of("api")
+        assert (up.state, up.reason) == (State.CRASH_LOOP, "exit 1: no database yet")
+        assert up.pid is not None
+        assert stage.of("web").reason == "waiting for api: crash-loop, exit 1: no database yet"
+        await stage.until(lambda: stage.of("api").state is State.READY)
+        assert (stage.of("api").reason, stage.of("api").streak) == ("", None)
+        assert stage.states("api") == [
+            State.WAITING,
+            *(State.STARTING, State.BACKOFF) * 2,
+            State.STARTING,
+            State.CRASH_LOOP,
+            State.READY,
+        ]
+        await stage.until(lambda: stage.of("web").state is State.RUNNING)
 
 
 async def test_dependants_of_a_crash_loop_are_told(stage: "Stage") -> None:

@@ -208,7 +208,12 @@ async def test_what_a_child_gets(stage: "Stage") -> None:
         os.set_inheritable(ours.fileno(), True)
         async with stage.supervise(stage.program("api", source)):
             await stage.until(lambda: len(stage.said("api")) == 3)
-    env = {"MINIMESH_RUN": stage.run.run_id, "PATH": "/usr/bin:/bin", "PYTHONUNBUFFERED": "1"}
+    env = {
+        "MINIMESH_RUN": stage.run.run_id,
+        "MINIMESH_INSTANCE": "api/1",
+        "PATH": "/usr/bin:/bin",
+        "PYTHONUNBUFFERED": "1",
+    }
     said = stage.said("api")
     assert [pair for pair in env.items() if str(pair) not in said[0]] == []
     assert set(dict(eval(said[0]))) - set(env) <= {"LC_CTYPE"}  # Python's own (PEP 538)

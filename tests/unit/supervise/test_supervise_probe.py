@@ -106,6 +106,6 @@ def test_a_path_cannot_smuggle_anything() -> None:
 
 def test_a_cause_knows_since_when() -> None:
     cause = Cause()
-    assert cause.note("/healthz 503", 10.0) == "/healthz 503 for 0.0 s"
-    assert cause.note("/healthz 503", 10.6) == "/healthz 503 for 0.6 s"
-    assert cause.note("refused", 11.0) == "refused for 0.0 s"
+    assert cause.note(Answer(False, "/healthz 503"), 10.0) == "/healthz 503 for 0.0 s"
+    assert cause.note(Answer(False, "/healthz 503"), 10.6) == "/healthz 503 for 0.6 s"
+    assert cause.note(Answer(False, "refused"), 11.0) == "refused for 0.0 s"

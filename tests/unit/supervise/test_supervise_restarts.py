@@ -3,10 +3,23 @@
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from minimesh.model.service import Restart, RestartPolicy
-from minimesh.supervise.restarts import Verdict, backoff, decide, decide_task, exit_text, row_after
-from minimesh.supervise.status import State
+from minimesh.supervise.restarts import (
+    LOOP,
+    STEADY,
+    Verdict,
+    backoff,
+    decide,
+    decide_task,
+    exit_text,
+    failed,
+    outlook,
+    row_after,
+)
+from minimesh.supervise.status import State, Streak
 
 NO, ON_FAILURE, ALWAYS = RestartPolicy.NO, RestartPolicy.ON_FAILURE, RestartPolicy.ALWAYS
 
@@ -26,7 +39,8 @@ class Middle(Random):
         (ON_FAILURE, 0, 0, State.EXITED, None),
         (ON_FAILURE, 0, 9, State.EXITED, None),
         (ON_FAILURE, 1, 0, State.BACKOFF, 1.0),
-        (ON_FAILURE, -9, 2, State.BACKOFF, 4.0),
+        (ON_FAILURE, 1, 1, State.BACKOFF, 2.0),
+        (ON_FAILURE, -9, 2, State.CRASH_LOOP, 4.0),
         (ON_FAILURE, 1, 3, State.CRASH_LOOP, None),
         (ALWAYS, 0, 0, State.BACKOFF, 1.0),
         (ALWAYS, 0, 3, State.CRASH_LOOP, None),
@@ -90,3 +104,54 @@ def test_a_task_runs_once(code: int, state: State) -> None:
 )
 def test_exit_text(code: int, stderr: str, text: str) -> None:
     assert exit_text(code, stderr) == text
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.0, 100.0), st.booleans()), min_size=1, max_size=40),
+    st.integers(0, 12),
+    st.integers(0, 2**32),
+)
+def test_failures_in_a_row_are_counted_until_a_run_has_lasted(
+    runs: list[tuple[float, bool]], most: int, seed: int
+) -> None:
+    """Whatever the runs are: what is told of them is what a list of their ends says."""
+    settings, rng = Restart(backoff_min=1.0, backoff_max=30.0, max=most), Random(seed)
+    now, row, ends = 0.0, 0, list[float]()
+    streak: Streak | None = None
+    for ran, ready in runs:
+        now += ran
+        row = row_after(settings, row, ran, ran if ready else None)
+        if ran >= 60.0 or (ready and ran >= STEADY):
+            assert row == 0
+            ends.clear()
+        verdict = decide(settings, 1, row, rng)
+        streak = failed(streak, row, verdict, most, now)
+        ends.append(now)
+        row += 1
+        assert streak is not None
+        assert (streak.failures, streak.first, streak.latest) == (len(ends), ends[0], ends[-1])
+        assert (verdict.state is State.CRASH_LOOP) == (len(ends) >= LOOP or len(ends) > most)
+        assert (streak.next_try is None) == (len(ends) > most)
+        if verdict.delay is None:
+            break
+        now += verdict.delay
+        assert streak.next_try == now
+
+
+def test_where_nothing_is_started_again_there_is_no_streak() -> None:
+    assert failed(Streak(2, 0.0, 1.0, 2.0, 5), 2, Verdict(State.EXITED), 5, 9.0) is None
+
+
+@pytest.mark.parametrize(
+    ("streak", "now", "text"),
+    [
+        (Streak(4, 0.0, 62.0, 70.0, 5), 62.0, "next try in 8.0 s (4 of 5)"),
+        (Streak(5, 0.0, 62.0, 78.0, 5), 62.0, "next try in 16 s (5 of 5, then stops)"),
+        (Streak(5, 0.0, 62.0, 78.0, 5), 70.0, "next try in 8.0 s (5 of 5, then stops)"),
+        (Streak(5, 0.0, 62.0, 78.0, 5), 78.5, "being tried again (5 of 5, then stops)"),
+        (Streak(6, 0.0, 62.0, None, 5), 99.0, "6 times in 62 s, not started again"),
+        (Streak(1, 5.0, 5.0, None, 0), 99.0, "not started again"),
+    ],
+)
+def test_outlook(streak: Streak, now: float, text: str) -> None:
+    assert outlook(streak, now) == text

@@ -1,0 +1,97 @@
+"""Is it the program itself that answers at its port, and if nobody does, where does it listen instead?"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from minimesh.model.address import LOOPBACK, Address
+from minimesh.supervise import sockets
+from minimesh.supervise.children import processes
+from minimesh.supervise.kin import Kin, program_of
+from minimesh.supervise.sockets import Socket
+
+ANY = ("0.0.0.0", "::")
+FORWARDERS = frozenset({"docker-proxy", "rootlessport", "rootlesskit", "slirp4netns", "pasta", "pasta.avx2", "conmon"})
+"""They hold a port for a container, whoever started it: their answers are believed."""
+_MOST_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A running replica and the port that it was given. All calls read /proc: not on the loop."""
+
+    name: str
+    instance: str
+    leader: int
+    port: int
+    run_id: str
+
+    def usurper(self, address: Address) -> str:
+        """`port 8103 answers, but it is node, pid 4312, not payments`.
+
+        "" where it is the replica's own, or cannot be told: another user's process, or no Linux.
+        """
+        for one in answering(sockets.listening(self.port), address):
+            pid = self._stranger(one)
+            if pid is not None and (program := program_of(pid)) not in FORWARDERS:
+                return f"port {self.port} answers, but it is {program or 'a process'}, pid {pid}, not {self.name}"
+        return ""
+
+    def elsewhere(self) -> str:
+        """Where the replica listens, if not where it is called; "" where it listens nowhere, or all is well."""
+        everybody = sockets.listening()
+        held = sockets.owners([one.inode for one in everybody], self._family())
+        own = [one for one in everybody if one.inode in held]
+        here = [one for one in own if one.local.port == self.port]
+        if not own or any(one.local.host in (*ANY, *LOOPBACK) for one in here):
+            return ""
+        if here:
+            return (
+                f"{self.name} listens on {here[0].local} (pid {held[here[0].inode]}), where nobody calls it;"
+                f" listen on {LOOPBACK[0]}"
+            )
+        ports = sorted({one.local.port for one in own})
+        named = " and ".join(map(str, ports[:_MOST_NAMED]))
+        pid = held[next(one.inode for one in own if one.local.port == ports[0])]
+        return (
+            f"{self.name} listens on {named} (pid {pid}), not on $PORT {self.port};"
+            f" write port = {ports[0]} or read $PORT"
+        )
+
+    def settled(self) -> bool:
+        """Somebody listens on the port already."""
+        return bool(sockets.listening(self.port))
+
+    @property
+    def _kin(self) -> Kin:
+        return Kin(self.run_id, {self.leader: self.instance})
+
+    def _stranger(self, one: Socket) -> int | None:
+        """Who has a socket open, if it is none of the replica's processes: they may share it with others."""
+        if not one.inode or sockets.owners([one.inode], [self.leader]):
+            return None
+        first = None
+        for pid in _likely_first(self.leader, processes()):
+            if sockets.owners([one.inode], [pid]):
+                if self._kin.instance_of(pid) == self.instance:
+                    return None
+                first = first or pid
+        return first
+
+    def _family(self) -> Iterable[int]:
+        kin = self._kin
+        return (pid for pid in _likely_first(self.leader, processes()) if kin.instance_of(pid) == self.instance)
+
+
+def answering(found: Iterable[Socket], address: Address) -> list[Socket]:
+    """Which of the sockets that listen on a port the kernel gives a connection to: the most exact ones."""
+    found = list(found)
+    hosts = (address.host, *(ANY if ":" not in address.host else ANY[1:]))
+    for host in hosts:
+        if exact := [one for one in found if one.local == Address(host, address.port)]:
+            return exact
+    return []
+
+
+def _likely_first(leader: int, pids: Iterable[int]) -> list[int]:
+    """The leader, then who started after it: children mostly have higher numbers."""
+    return sorted(pids, key=lambda pid: (pid != leader, pid < leader, pid))
