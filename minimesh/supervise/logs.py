@@ -10,6 +10,7 @@ from typing import NamedTuple
 from minimesh.model.clock import Clock
 from minimesh.model.project import LogLimits
 from minimesh.supervise.logfile import LogFile
+from minimesh.supervise.logwriter import Batch, LogWriter
 
 LINES_KEPT = 1_000
 CHARACTERS_KEPT = 1024 * 1024
@@ -41,11 +42,11 @@ Follower = Callable[[Sequence[LogLine]], None]
 class ServiceLog:
     """The log of one service, all replicas together."""
 
-    def __init__(self, service: str, file: LogFile, clock: Clock, followers: list[Follower]) -> None:
+    def __init__(self, service: str, file: LogFile, clock: Clock, followers: list[Follower], writer: LogWriter) -> None:
         self.service = service
-        self.dropped = 0
-        """Lines that the file does not have, because a write failed (a full disk)."""
         self._file = file
+        self._writer = writer
+        self._unwritten = self._left_out = self._unsaid = 0
         self._clock = clock
         self._followers = followers
         self._kept: deque[LogLine] = deque()
@@ -57,8 +58,7 @@ class ServiceLog:
         now = self._clock.wall()
         lines = [LogLine(now, self.service, replica, stream, text) for text in texts]
         prefix = f"{_stamp(now)} {replica} {stream} "
-        if not self._file.write("".join([f"{prefix}{text}\n" for text in texts])):
-            self.dropped += len(texts)
+        self._write(_stamp(now), "".join([f"{prefix}{text}\n" for text in texts]), len(texts))
         self._keep(lines)
         for follower in tuple(self._followers):
             follower(lines)
@@ -67,8 +67,27 @@ class ServiceLog:
         """The latest lines, oldest first."""
         return list(self._kept)[-count:] if count > 0 else []
 
+    @property
+    def dropped(self) -> int:
+        """Lines that the file does not have: a write failed (a full disk), or the disk does not keep up."""
+        return self._unwritten + self._left_out
+
     def close(self) -> None:
         self._file.close()
+
+    def _write(self, stamp: str, text: str, lines: int) -> None:
+        """The file itself says where lines are missing."""
+        if self._unsaid:
+            text = f"{stamp} 1 {Stream.MESH} {self._unsaid} lines left out: the disk does not keep up\n{text}"
+        if self._writer.put(Batch(self._file, text, lines, self._lose)):
+            self._unsaid = 0
+        else:
+            self._left_out += lines
+            self._unsaid += lines
+
+    def _lose(self, lines: int) -> None:
+        """Called by the writer's thread, and by nobody else."""
+        self._unwritten += lines
 
     def _keep(self, lines: list[LogLine]) -> None:
         self._kept.extend(lines)
@@ -86,13 +105,14 @@ class Logs:
         self._clock = clock
         self._followers: list[Follower] = []
         self._logs: dict[str, ServiceLog] = {}
+        self._writer = LogWriter()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def of(self, service: str) -> ServiceLog:
         log = self._logs.get(service)
         if log is None:
             file = LogFile(self._folder / f"{service}.log", self._limits)
-            log = self._logs[service] = ServiceLog(service, file, self._clock, self._followers)
+            log = self._logs[service] = ServiceLog(service, file, self._clock, self._followers, self._writer)
         return log
 
     def __iter__(self) -> Iterator[ServiceLog]:
@@ -103,9 +123,15 @@ class Logs:
         self._followers.append(follower)
         return lambda: self._followers.remove(follower)
 
+    def flush(self) -> bool:
+        """Waits until the files have all that came so far; False if a disk takes longer than a few seconds."""
+        return self._writer.flush()
+
     def close(self) -> None:
-        for log in self:
-            log.close()
+        """Writes what is left, within a few seconds."""
+        if self._writer.close():
+            for log in self:
+                log.close()
 
 
 def _stamp(wall: float) -> str:

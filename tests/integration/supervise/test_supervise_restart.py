@@ -128,6 +128,7 @@ async def test_a_line_of_10_mb_is_cut(stage: "Stage") -> None:
     async with stage.supervise(stage.program("api", source)):
         await stage.until(lambda: stage.of("api").state is State.EXITED)
         assert stage.said("api") == ["x" * MAX_LINE + CUT_MARK, "after"]
+    assert stage.logs.flush()
     assert (stage.folder / "logs" / "api.log").stat().st_size < 2 * MAX_LINE
 
 
@@ -139,6 +140,7 @@ async def test_a_hundred_thousand_lines_all_reach_the_file(stage: "Stage") -> No
         await stage.until(lambda: stage.of("api").state is State.EXITED)
     assert followed == [str(number) for number in range(100_000)]
     assert len(stage.logs.of("api").tail()) == LINES_KEPT
+    assert stage.logs.flush()
     lines = (stage.folder / "logs" / "api.log").read_text().splitlines()
     assert len([line for line in lines if " stdout " in line]) == 100_000
     assert stage.logs.of("api").dropped == 0

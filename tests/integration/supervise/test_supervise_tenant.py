@@ -1,5 +1,6 @@
 """Whose answer it is: a port that somebody else holds, and programs that listen where nobody calls them."""
 
+import random
 import re
 import socket
 import sys
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
+from minimesh.control.ports import is_free
 from minimesh.model.service import Probe, Ready
 from minimesh.supervise.status import State
 
@@ -28,8 +30,11 @@ LISTEN = """
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
+    """None that the system gives to somebody else before the program of the test has it."""
+    while True:
+        port = random.randrange(15_000, 30_000)
+        if is_free(port):
+            return port
 
 
 async def test_an_answer_of_somebody_else_is_not_believed(stage: "Stage") -> None:

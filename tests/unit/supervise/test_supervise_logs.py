@@ -3,13 +3,16 @@
 import errno
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 
 from minimesh.model.project import LogLimits
+from minimesh.supervise import logwriter
 from minimesh.supervise.logfile import LogFile
-from minimesh.supervise.logs import CHARACTERS_KEPT, LINES_KEPT, LogLine, Logs, Stream
+from minimesh.supervise.logs import CHARACTERS_KEPT, LINES_KEPT, LogLine, Logs, ServiceLog, Stream
+from minimesh.supervise.logwriter import Batch, LogWriter
 
 
 class Noon:
@@ -82,6 +85,7 @@ def test_a_full_disk_drops_and_counts(tmp_path: Path, monkeypatch: pytest.Monkey
     full = os.open("/dev/full", os.O_WRONLY)
     monkeypatch.setattr(os, "open", lambda *_: full)
     log.add(1, Stream.STDOUT, ["a", "b"])
+    assert logs.flush()
     assert log.dropped == 2
     assert [line.text for line in log.tail()] == ["a", "b"]
     logs.close()
@@ -114,3 +118,49 @@ def test_a_line_torn_by_a_full_disk_does_not_run_into_the_next(tmp_path: Path, m
     assert file.write("next\n")
     file.close()
     assert (tmp_path / "log").read_text() == "whole\ntor\nnext\n"
+
+
+class Slow(LogFile):
+    """A file on a disk that takes no more until it is told to."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, LogLimits())
+        self.at_work, self.go_on = threading.Event(), threading.Event()
+
+    def write(self, text: str) -> bool:
+        self.at_work.set()
+        assert self.go_on.wait(10)
+        return super().write(text)
+
+
+def test_a_disk_that_stands_still_holds_up_nobody_and_its_file_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logwriter, "BACKLOG", 2_000)
+    writer, file, seen = LogWriter(), Slow(tmp_path / "api.log"), list[LogLine]()
+    log = ServiceLog("api", file, Noon(), [seen.extend], writer)
+    log.add(1, Stream.STDOUT, ["first"])
+    assert file.at_work.wait(10)
+    for number in range(100):
+        log.add(1, Stream.STDOUT, [f"line {number} {'x' * 100}"])
+    assert len(seen) == 101, "followers and memory have them all"
+    assert not writer.flush(0.01)
+    file.go_on.set()
+    assert writer.flush()
+    log.add(1, Stream.STDOUT, ["last"])
+    assert writer.close()
+    log.close()
+    lines = file.path.read_text().splitlines()
+    assert 0 < log.dropped < 100
+    assert len(lines) == 102 - log.dropped + 1
+    assert lines[-2].endswith(f" 1 mesh {log.dropped} lines left out: the disk does not keep up")
+    assert lines[-1].endswith(" 1 stdout last")
+
+
+def test_a_writer_that_was_closed_writes_again(tmp_path: Path) -> None:
+    writer, file = LogWriter(), LogFile(tmp_path / "log", LogLimits())
+    for number in range(2):
+        assert writer.put(Batch(file, f"{number}\n", 1, lambda lines: None))
+        assert writer.close()
+    file.close()
+    assert file.path.read_text() == "0\n1\n"
