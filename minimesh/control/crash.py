@@ -9,9 +9,9 @@ from pathlib import Path
 
 from minimesh import __version__
 from minimesh.control import codes
-from minimesh.control.paths import write_private
 from minimesh.control.report import Problem
 from minimesh.model.clock import Clock
+from minimesh.supervise.privatefile import write_private
 from minimesh.telemetry.accesslog import timestamp
 
 DEBUG_VARIABLE = "MINIMESH_DEBUG"

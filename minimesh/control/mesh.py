@@ -33,6 +33,7 @@ from minimesh.supervise.program import Program
 from minimesh.supervise.runfile import Run
 from minimesh.supervise.status import InstanceStatus
 from minimesh.supervise.supervisor import Supervisor
+from minimesh.supervise.turns import Turns
 from minimesh.telemetry import Telemetry
 from minimesh.telemetry.windows import Windows
 
@@ -84,6 +85,7 @@ class Mesh:
         self.collector = Collector()
         self.pulse = Pulse(asyncio.get_running_loop(), clock, self._beat)
         self.logs = logs.Logs(prepared.folder.logs, self.project.logs, clock)
+        self.turns = Turns(prepared.folder.tasks)
         self.supervisor = Supervisor(
             prepared.programs,
             run_id=prepared.run.run_id,
@@ -92,6 +94,7 @@ class Mesh:
             rng=Random(),
             on_change=self._on_change,
             descriptors=prepared.descriptors,
+            turns=self.turns,
         )
         elsewhere = {each.name: each.addresses for each in self.project.services.values() if each.addresses}
         self.names = Names(elsewhere, self._refresh)
@@ -162,11 +165,13 @@ class Mesh:
 
     async def _start(self) -> None:
         self.journal.add(MESH, "starting", f"starting {len(self.prepared.start)} services and tasks")
+        if self.turns.trouble:
+            self.note(self.turns.trouble)
         if self.prepared.start == self.statuses().keys():
             self.supervisor.start_all()
         else:
             for name in self.prepared.start:
-                await self.supervisor.start(name)
+                await self.supervisor.start(name, anew=False)
         await self.supervisor.settled()
         if self.stopping:
             return

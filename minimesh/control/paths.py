@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from minimesh.supervise.privatefile import write_private
+
 STATE_FOLDER = ".minimesh"
 LONGEST_SOCKET_PATH = 100
 """In bytes. The kernel's limit is 108 on Linux and 104 on macOS, with the closing NUL."""
@@ -47,6 +49,11 @@ class StateFolder:
     @property
     def ports(self) -> Path:
         return self.path / "ports.json"
+
+    @property
+    def tasks(self) -> Path:
+        """Which tasks have completed, and what they were made from."""
+        return self.path / "tasks.json"
 
     @property
     def socket_hint(self) -> Path:
@@ -92,12 +99,3 @@ def make_private(folder: Path) -> None:
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
         raise UnsafeFolderError(f"{folder} is not a folder of this user's alone")
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file by one with mode 0600, whole or not at all."""
-    new = path.with_name(f"{path.name}.new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    new.replace(path)

@@ -7,8 +7,8 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from minimesh.control.paths import write_private
 from minimesh.model.address import LOOPBACK
+from minimesh.supervise.privatefile import write_private
 
 LOWEST, HIGHEST = 10_000, 65_535
 USUAL_EPHEMERAL = (32_768, 60_999)

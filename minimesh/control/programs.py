@@ -83,4 +83,12 @@ def _task(project: Project, layout: Layout, task: Task, inherited: Mapping[str, 
         depends_on=task.depends_on,
         stop=task.stop,
         task=True,
+        when=task.when,
+        recipe=_recipe(task.process, files),
     )
+
+
+def _recipe(process: Process, files: EnvFiles) -> tuple[str, ...]:
+    """What a task is made of, as it is written: other ports of the mesh are no reason to run it again."""
+    own = files.of(process) | {name: str(value) for name, value in process.env.items()}
+    return (str(process.command), str(process.cwd), *(f"{name}={value}" for name, value in sorted(own.items())))

@@ -3,7 +3,8 @@
 import os
 import socket
 
-from minimesh.control.paths import StateFolder, make_private, write_private
+from minimesh.control.paths import StateFolder, make_private
+from minimesh.supervise.privatefile import write_private
 
 BACKLOG = 128
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 import anyio
+from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from minimesh.model.clock import Clock
@@ -21,6 +22,7 @@ from minimesh.supervise.process import Process, Spawner, SpawnError
 from minimesh.supervise.program import Program
 from minimesh.supervise.restarts import Verdict
 from minimesh.supervise.status import InstanceStatus, State
+from minimesh.supervise.turns import Turn, Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Surroundings:
     clock: Clock
     rng: Random
     spawner: Spawner
+    turns: Turns
 
 
 _BETWEEN_FAILURES = frozenset({State.STARTING, State.RUNNING, State.READY, State.BACKOFF, State.FAILED})
@@ -52,21 +55,25 @@ class Instance:
         self._stderr = ""
         self._ready_since: float | None = None
         self._cause = ""
+        self._turn = Turn("", "")
         self._patience = program.stop.within
         self._kill_at = math.inf
         self._scope = anyio.CancelScope()
         self._ended = anyio.Event()
         self._ended.set()
 
-    def begin(self, group: TaskGroup) -> None:
-        """Starts a life in `group`, from the waiting for dependencies on. Nothing where there is one."""
+    def begin(self, group: TaskGroup, *, anew: bool = False) -> None:
+        """Starts a life in `group`, from the waiting for dependencies on. Nothing where there is one.
+
+        anew: a task runs even if its `when` says that it need not.
+        """
         if not self._ended.is_set():
             return
         self._ended, self._scope = anyio.Event(), anyio.CancelScope()
         self._patience, self._kill_at = self.program.stop.within, math.inf
         self._cause = ""
         self._publish(replace(fresh(self.program), state=State.WAITING))
-        group.start_soon(self._live)
+        group.start_soon(self._live, anew)
 
     async def stop(self, within: float | None = None) -> None:
         """Returns when the whole group has ended. `within`: instead of the program's own setting."""
@@ -84,11 +91,14 @@ class Instance:
         self._kill_at = self._around.clock.monotonic()
         self._scope.cancel()
 
-    async def _live(self) -> None:
+    async def _live(self, anew: bool) -> None:
         try:
             with self._scope:
-                await self._take_turn()
-                await (self._keep_running() if self.program.argv else self._live_elsewhere())
+                await self._wait_for_others()
+                if self.program.task:
+                    await self._run_task(anew)
+                else:
+                    await (self._keep_running() if self.program.argv else self._live_elsewhere())
         except anyio.get_cancelled_exc_class():
             self._stopped()
             raise
@@ -98,12 +108,33 @@ class Instance:
         finally:
             self._ended.set()
 
-    async def _take_turn(self) -> None:
+    async def _wait_for_others(self) -> None:
         board = self._around.board
         while (blocker := order.blocker(self.program.depends_on, board.statuses)) is not None:
             self._publish(replace(self.status, state=State.WAITING, reason=blocker))
             await board.changed()
         self._publish(replace(self.status, reason=""))
+
+    async def _run_task(self, anew: bool) -> None:
+        try:
+            self._turn = await to_thread.run_sync(self._around.turns.of, self.program)
+        except OSError as error:
+            self._say(f"runs, whatever has changed: {error}")
+            self._turn = Turn("", "")
+        if (why := self._turn.unneeded) and not anew:
+            self._say(why)
+            self._publish(replace(self.status, state=State.COMPLETED, reason=why))
+        else:
+            await self._keep_running()
+
+    async def _remember(self) -> None:
+        """That a task has completed, before anybody is told."""
+        turns, now = self._around.turns, self._around.clock.wall()
+        try:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(turns.completed, self.program, self._turn, now)
+        except OSError as error:
+            self._say(f"will run again at the next start: cannot remember that it has completed: {error}")
 
     async def _keep_running(self) -> None:
         row = 0
@@ -139,6 +170,8 @@ class Instance:
         try:
             code = await self._until_exit(process)
             process.drain()
+            if self.program.task and code == 0:
+                await self._remember()
             ended = clock.monotonic()
             row = restarts.row_after(program.restart, row, ended - began, self._ready_for(ended))
             return row + 1, self._judge(code, row, ended - began)

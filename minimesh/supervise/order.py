@@ -33,7 +33,8 @@ def met(condition: Condition, instance: InstanceStatus) -> bool:
         case Condition.READY:
             return instance.good
         case Condition.STARTED:
-            return instance.started_at is not None and instance.state not in (State.STOPPING, State.STOPPED)
+            started = instance.started_at is not None and instance.state not in (State.STOPPING, State.STOPPED)
+            return started or instance.state is State.COMPLETED
         case Condition.COMPLETED:
             return instance.state is State.COMPLETED or (instance.state is State.EXITED and instance.exit_code == 0)
 

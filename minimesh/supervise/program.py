@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from minimesh.model.address import Address, loopback
-from minimesh.model.service import Dependency, Probe, Ready, Restart, Stop
+from minimesh.model.service import Dependency, Probe, Ready, Restart, Stop, When
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,8 @@ class Program:
     """One replica of a service, or a task. Replicas count from 1 and share name and `depends_on`.
 
     `env` is the complete environment. An empty `argv` means a service that lives elsewhere: nothing is
-    started, `addresses` are only probed. Otherwise probes ask loopback at `port`.
+    started, `addresses` are only probed. Otherwise probes ask loopback at `port`. `recipe` is what a task is made
+    of by what is written: its command and its own variables, without ports that the mesh chose.
     """
 
     name: str
@@ -28,6 +29,8 @@ class Program:
     restart: Restart = Restart()
     stop: Stop = Stop()
     task: bool = False
+    when: When = When()
+    recipe: tuple[str, ...] = ()
 
     @property
     def instance(self) -> str:

@@ -6,6 +6,8 @@ import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from minimesh.supervise.privatefile import write_private
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -22,11 +24,7 @@ def new_run(now: float) -> Run:
 
 def write_run(path: Path, run: Run) -> None:
     """Whole or not at all, mode 0600. Raises OSError."""
-    draft = path.with_name(f"{path.name}.{run.run_id}")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "w") as file:
-        json.dump(asdict(run), file)
-    draft.replace(path)
+    write_private(path, json.dumps(asdict(run)))
 
 
 def read_run(path: Path) -> Run | None:

@@ -19,6 +19,7 @@ from minimesh.supervise.logs import Logs
 from minimesh.supervise.process import Spawner
 from minimesh.supervise.program import Program
 from minimesh.supervise.status import InstanceStatus
+from minimesh.supervise.turns import Turns
 
 BURY_EVERY = 1.0
 DAEMON_PATIENCE = 2.0
@@ -30,7 +31,8 @@ class Supervisor:
 
     Programs of one name are replicas. `on_change` is called on the loop with each new status, several times
     a second while something starts, and must not wait. `descriptors` is the soft limit of open files that
-    children get (None: the mesh's own). `run_id` is put into their environment as MINIMESH_RUN.
+    children get (None: the mesh's own). `run_id` is put into their environment as MINIMESH_RUN. `turns` says
+    which tasks need not run (None: each runs).
     """
 
     def __init__(
@@ -43,13 +45,14 @@ class Supervisor:
         rng: Random,
         on_change: Callable[[InstanceStatus], None] = lambda status: None,
         descriptors: int | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self.run_id = run_id
         self._clock = clock
         self._children = Children(run_id)
         self._board = Board(map(fresh, programs), on_change)
         spawner = Spawner(run_id, self._children, descriptors)
-        around = Surroundings(self._board, logs, clock, rng, spawner)
+        around = Surroundings(self._board, logs, clock, rng, spawner, turns or Turns(None))
         self._units: dict[str, list[Instance]] = {}
         for program in programs:
             self._units.setdefault(program.name, []).append(Instance(program, around))
@@ -105,10 +108,13 @@ class Supervisor:
             for instance in unit:
                 instance.kill()
 
-    async def start(self, name: str) -> None:
-        """Starts a service that is stopped or has ended, as far as what it depends on allows. Raises KeyError."""
+    async def start(self, name: str, *, anew: bool = True) -> None:
+        """Starts a service that is stopped or has ended, as far as what it depends on allows. Raises KeyError.
+
+        A task runs, too; without `anew` only if it is its turn.
+        """
         async with self._locks[name]:
-            self._begin(name)
+            self._begin(name, anew=anew)
 
     async def stop(self, name: str, within: float | None = None) -> None:
         """Stops a service; what depends on it goes on. Raises KeyError."""
@@ -118,16 +124,16 @@ class Supervisor:
         """Stops and starts; its row of restarts begins anew. Raises KeyError."""
         async with self._locks[name]:
             await _all(instance.stop() for instance in self._units[name])
-            self._begin(name)
+            self._begin(name, anew=True)
 
     def status(self) -> tuple[InstanceStatus, ...]:
         """Of all instances, in the order of the programs, replicas together."""
         return tuple(status for instances in self._board.statuses.values() for status in instances)
 
-    def _begin(self, name: str) -> None:
+    def _begin(self, name: str, *, anew: bool = False) -> None:
         if not self._stopping:
             for instance in self._units[name]:
-                instance.begin(self._group)
+                instance.begin(self._group, anew=anew)
 
     async def _stop_unit(self, name: str, within: float | None) -> None:
         async with self._locks[name]:

@@ -19,6 +19,7 @@ from minimesh.supervise.program import Program
 from minimesh.supervise.runfile import new_run
 from minimesh.supervise.status import InstanceStatus, State
 from minimesh.supervise.supervisor import Supervisor
+from minimesh.supervise.turns import Turns
 
 PATIENCE = 10.0
 NO_PROBE = Ready(Probe.RUNNING)
@@ -35,6 +36,7 @@ class Stage:
         self.run = new_run(self.clock.wall())
         self.told: list[InstanceStatus] = []
         self.logs = Logs(folder / "logs", LogLimits(), self.clock)
+        self.turns = Turns(None)
         self.supervisor: Supervisor
 
     def program(
@@ -78,6 +80,7 @@ class Stage:
             rng=Random(1),
             on_change=self.told.append,
             descriptors=descriptors,
+            turns=self.turns,
         )
         with anyio.fail_after(2 * PATIENCE):
             async with self.supervisor:

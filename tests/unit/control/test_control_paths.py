@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from minimesh.control.paths import StateFolder, UnsafeFolderError, make_private, runtime_folder, write_private
+from minimesh.control.paths import StateFolder, UnsafeFolderError, make_private, runtime_folder
+from minimesh.supervise.privatefile import write_private
 
 
 def test_created_for_its_owner_alone(tmp_path: Path) -> None:
