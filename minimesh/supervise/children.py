@@ -8,6 +8,7 @@ pids are waited for that were seen to be adopted.
 import ctypes
 import os
 import sys
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -93,6 +94,18 @@ class Children:
                 self._adopted.discard(pid)
         return buried
 
+    def adopted(self) -> list[int]:
+        """Who was left behind by our own and lives, with or without our variables, and their descendants."""
+        session = os.getsid(0)
+        roots = {
+            pid
+            for pid in _children_of_this_process()
+            if pid not in self._ours and (found := stat(pid)) is not None and self._is_adopted(found, session)
+        }
+        everybody = [found for pid in processes() if (found := stat(pid)) is not None] if roots else []
+        parents = {found.pid: found.parent for found in everybody}
+        return [found.pid for found in everybody if found.state not in "ZX" and _descends(found.pid, roots, parents)]
+
     def _is_adopted(self, child: ProcessStat, session: int) -> bool:
         """Only who is sure to be: other code in this process may have children, too.
 
@@ -106,6 +119,14 @@ class Children:
         if belongs_to(child.pid, self._run_ids):
             self._adopted.add(child.pid)
         return child.pid in self._adopted
+
+
+def _descends(pid: int, roots: Collection[int], parents: Mapping[int, int]) -> bool:
+    seen = set[int]()
+    while pid not in roots and pid in parents and pid not in seen:
+        seen.add(pid)
+        pid = parents[pid]
+    return pid in roots
 
 
 def _children_of_this_process() -> list[int]:

@@ -57,6 +57,7 @@ async def end(
     if leader.poll() is not None and not members(leader.pid):
         return []
     send(leader.pid, number)
+    send(leader.pid, signal.SIGCONT)  # whoever is stopped would not notice the first
     pause = FIRST_PAUSE
     while True:
         bury()

@@ -22,30 +22,41 @@ class Leftover:
     command: str
 
 
-def find(run_ids: Iterable[str]) -> list[Leftover]:
-    """Living processes with the environment of these runs, but for this process and its ancestors.
+def find(run_ids: Iterable[str], also: Iterable[int] = ()) -> list[Leftover]:
+    """Living processes with the environment of these runs, and `also`, but for this process and its ancestors.
 
     Empty on systems without /proc: there only process groups are ended.
     """
     wanted, spared = frozenset(run_ids), _ancestors()
-    return [Leftover(pid, _command(pid)) for pid in processes() if pid not in spared and belongs_to(pid, wanted)]
+    found = {pid for pid in processes() if belongs_to(pid, wanted)} | set(also)
+    return [Leftover(pid, _command(pid)) for pid in sorted(found - spared)]
 
 
 async def sweep(
-    run_ids: Iterable[str], clock: Clock, within: float = 2.0, bury: Callable[[], object] = lambda: None
+    run_ids: Iterable[str],
+    clock: Clock,
+    within: float = 2.0,
+    bury: Callable[[], object] = lambda: None,
+    also: Callable[[], Iterable[int]] = lambda: (),
 ) -> list[Leftover]:
-    """Ends what is left of these runs: SIGTERM, after `within` seconds SIGKILL; returns all that were found."""
+    """Ends what is left of these runs: SIGTERM, after `within` seconds SIGKILL; returns all that were found.
+
+    also: pids that are known to belong to them by other signs than their environment.
+    """
     wanted = frozenset(run_ids)
     seen: dict[int, Leftover] = {}
     deadline = clock.monotonic() + within
     pause = FIRST_PAUSE
-    while left := find(wanted):
+    while left := find(wanted, also()):
         late = clock.monotonic() - deadline
         if late > KILL_PATIENCE:
             break
         for leftover in left:
-            if late >= 0 or leftover.pid not in seen:
-                _signal(leftover.pid, signal.SIGKILL if late >= 0 else signal.SIGTERM)
+            if late >= 0:
+                _signal(leftover.pid, signal.SIGKILL)
+            elif leftover.pid not in seen:
+                _signal(leftover.pid, signal.SIGTERM)
+                _signal(leftover.pid, signal.SIGCONT)
             seen[leftover.pid] = leftover
         await anyio.sleep(pause)
         bury()

@@ -99,7 +99,7 @@ class Supervisor:
         for level in reversed(self._levels):
             await _all(self._stop_unit(name, within) for name in level)
         await self._end_daemons()
-        return find([self.run_id])
+        return find([self.run_id], self._children.adopted())
 
     def kill(self) -> None:
         """SIGKILL for all groups at once; whoever waits in `stop_all` gets on."""
@@ -141,7 +141,7 @@ class Supervisor:
 
     async def _end_daemons(self) -> None:
         patience = 0.0 if self._killing else DAEMON_PATIENCE
-        await sweep([self.run_id], self._clock, patience, self._children.bury)
+        await sweep([self.run_id], self._clock, patience, self._children.bury, self._children.adopted)
 
     async def _bury_now_and_then(self) -> None:
         while True:
