@@ -1,62 +1,81 @@
 """Who holds a port that we wanted: evidence for an error, on Linux; elsewhere nobody is named."""
 
-from collections.abc import Iterator
+import os
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-_LISTEN = "0A"
+from minimesh.control.paths import STATE_FOLDER
+from minimesh.supervise import sockets
+from minimesh.supervise.children import RUN_VARIABLE, processes
+from minimesh.supervise.kin import INSTANCE_VARIABLE, environment, program_of
+from minimesh.supervise.runfile import read_run
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A process that listens on a port. cwd and command: "" where they may not be read."""
+    """A process that listens on a port. cwd: "" where it may not be read; age: seconds since its start.
+
+    mesh: what of minimesh it is, `payments of the mesh in ~/other-shop`; "" where it is none.
+    """
 
     pid: int
     program: str
     cwd: str
+    age: float | None = None
+    mesh: str = ""
 
     def __str__(self) -> str:
-        place = f", in {self.cwd}" if self.cwd else ""
-        return f"{self.program}, pid {self.pid}{place}"
+        """`node, pid 4312, started 2 h ago in ~/other-shop (not a minimesh process)`."""
+        since = f", started {_ago(self.age)} ago" if self.age is not None else ""
+        place = f" in {_short(self.cwd)}" if self.cwd else ""
+        return f"{self.program}, pid {self.pid}{since}{place} ({self.mesh or 'not a minimesh process'})"
 
 
-def holder_of(port: int, proc: Path = Path("/proc")) -> Holder | None:
+def holder_of(port: int) -> Holder | None:
     """The first process found that listens on a TCP port; None if it cannot be told (another user's)."""
-    inodes = {f"socket:[{inode}]" for inode in _listening(port, proc)}
-    if not inodes:
-        return None
-    for process in proc.glob("[0-9]*"):
-        if any(target in inodes for target in _open_files(process)):
-            return Holder(int(process.name), _text(process / "comm") or "?", _link(process / "cwd"))
+    found = sockets.owners([one.inode for one in sockets.listening(port) if one.inode], processes())
+    return next((_described(pid) for pid in found.values()), None)
+
+
+def _described(pid: int) -> Holder:
+    folder = Path(f"/proc/{pid}")
+    cwd = ""
+    with suppress(OSError):
+        cwd = str((folder / "cwd").readlink())
+    return Holder(pid, program_of(pid) or "?", cwd, _age(folder), _mesh(pid, cwd))
+
+
+def _age(folder: Path) -> float | None:
+    """By its start, in ticks since the machine's (proc_pid_stat(5), column 22)."""
+    with suppress(OSError, ValueError, IndexError):
+        ticks = int((folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[19])
+        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"))
     return None
 
 
-def _listening(port: int, proc: Path) -> Iterator[str]:
-    """Inodes of the sockets that listen on a port (proc_pid_net(5): columns 1, 3 and 9)."""
-    for table in ("tcp", "tcp6"):
-        for line in _text(proc / "net" / table).splitlines()[1:]:
-            columns = line.split()
-            if int(columns[1].rpartition(":")[2], 16) == port and columns[3] == _LISTEN:
-                yield columns[9]
+def _mesh(pid: int, cwd: str) -> str:
+    """A mesh itself, or what one has started: of which project is told by the folders above."""
+    found = environment(pid, (RUN_VARIABLE, INSTANCE_VARIABLE))
+    for root in (Path(cwd), *Path(cwd).parents) if cwd else ():
+        run = read_run(root / STATE_FOLDER / "run.json")
+        if run is not None and run.pid == pid:
+            return f"the mesh in {_short(str(root))}"
+        if run is not None and run.run_id == found.get(RUN_VARIABLE):
+            return f"{found.get(INSTANCE_VARIABLE, '?').partition('/')[0]} of the mesh in {_short(str(root))}"
+    return "of another mesh" if RUN_VARIABLE in found else ""
 
 
-def _open_files(process: Path) -> Iterator[str]:
-    try:
-        for descriptor in (process / "fd").iterdir():
-            yield _link(descriptor)
-    except OSError:
-        return  # it has ended, or belongs to somebody else
+def _ago(seconds: float) -> str:
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def _link(path: Path) -> str:
-    try:
-        return str(path.readlink())
-    except OSError:
-        return ""
+def _short(path: str) -> str:
+    """With `~` for the user's own folder."""
+    with suppress(RuntimeError, ValueError):
+        return str(Path("~") / Path(path).relative_to(Path.home()))
+    return path

@@ -9,6 +9,7 @@ from random import Random
 import anyio
 
 from minimesh.control.accesswriter import AccessWriter
+from minimesh.control.bypass import Bypass, Bypasses
 from minimesh.control.compile import (
     address_endpoint,
     compile_snapshot,
@@ -98,6 +99,7 @@ class Mesh:
         )
         elsewhere = {each.name: each.addresses for each in self.project.services.values() if each.addresses}
         self.names = Names(elsewhere, self._refresh)
+        self.bypasses = Bypasses(prepared.run.run_id, self._called_replicas, self._tell_bypass)
         self.ended = anyio.Event()
         self._full: frozenset[str] = frozenset()
         self._at_end: list[Callable[[], None]] = []
@@ -121,6 +123,7 @@ class Mesh:
             stack.callback(self.pulse.stop)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.names.keep_fresh)
+                tasks.start_soon(self.bypasses.watch)
                 if (log := self.project.access_log) is not None:
                     writer = AccessWriter(log, self.project.logs, self.telemetry.ring, self.note)
                     tasks.start_soon(writer.run)
@@ -240,6 +243,16 @@ class Mesh:
         for name in sorted(self._full - full):
             self.journal.add(MESH, "accepting", f"{name}: accepts callers again")
         self._full = full
+
+    def _called_replicas(self) -> list[InstanceStatus]:
+        services = self.project.services
+        return [each for each in self.supervisor.status() if each.name in services and takes_calls(services[each.name])]
+
+    def _tell_bypass(self, bypass: Bypass) -> None:
+        """A stranger may be a person who has a look, and knows it."""
+        self.journal.add(bypass.callee, "bypass", str(bypass))
+        if bypass.service:
+            self._report(Note(str(bypass)))
 
     def _on_change(self, status: InstanceStatus) -> None:
         before = self._known.get((status.name, status.replica))

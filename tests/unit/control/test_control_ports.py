@@ -2,6 +2,9 @@
 
 import os
 import socket
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minimesh.control.holders import holder_of
+from minimesh.control.paths import StateFolder
 from minimesh.control.ports import (
     USUAL_EPHEMERAL,
     NoPortError,
@@ -18,6 +22,7 @@ from minimesh.control.ports import (
     load_ports,
     save_ports,
 )
+from minimesh.supervise.runfile import Run, write_run
 
 
 def book(known: dict[str, int] | None = None, taken: set[int] | None = None, seed: str = "/shop") -> PortBook:
@@ -112,9 +117,37 @@ def test_a_listener_takes_its_port_and_is_named(family: socket.AddressFamily, ho
             holder = holder_of(port)
             assert holder is not None
             assert holder.pid == os.getpid()
-            assert str(holder.pid) in str(holder)
+            assert holder.age is not None
+            assert 0 < holder.age < 86_400
+            assert f", pid {holder.pid}, started " in str(holder)
+            assert str(holder).endswith(" (not a minimesh process)")
     assert is_free(port)
     assert holder_of(port) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_the_holder_of_another_project_is_named_by_its_service(tmp_path: Path) -> None:
+    project, service = tmp_path / "other-shop", tmp_path / "other-shop" / "payments"
+    service.mkdir(parents=True)
+    StateFolder(project).create()
+    write_run(StateFolder(project).run, Run("a1b2", 1, 0.0))
+    source = "import socket; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-S", "-c", source],
+        cwd=service,
+        env={"MINIMESH_RUN": "a1b2", "MINIMESH_INSTANCE": "payments/1", "HOME": str(tmp_path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        holder = holder_of(int(process.stdout.readline()))
+        assert holder is not None
+        assert str(holder).endswith(f" in {service} (payments of the mesh in {project})")
+        assert str(replace(holder, age=7_300.0, cwd="", mesh="")).endswith(
+            f", pid {process.pid}, started 2 h ago (not a minimesh process)"
+        )
+        process.kill()
 
 
 def test_thousands_of_ports_are_chosen_in_no_time() -> None:
