@@ -6,10 +6,13 @@ The shape: `error[MMnnn]: what failed`, `  --> file:line:col`, evidence, one `  
 import json
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from minimesh.cli.terminal import Terminal
 from minimesh.cli.text import escape
+
+if TYPE_CHECKING:
+    from minimesh.control.report import Problem
 
 
 class Exit(IntEnum):
@@ -77,6 +80,13 @@ class CommandError(Exception):
             "evidence": list(self.evidence),
             "help": self.help or None,
         }
+
+
+def of_problem(problem: "Problem") -> CommandError:
+    """The mesh's own words for what is wrong."""
+    return CommandError(
+        problem.code, problem.message, where=problem.where, evidence=problem.evidence, help=problem.help
+    )
 
 
 def usage(message: str, help: str = "") -> CommandError:  # noqa: A002

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from minimesh.cli.context import Context
-from minimesh.cli.errors import CommandError, Exit
+from minimesh.cli.errors import Exit, of_problem
 from minimesh.cli.events import JsonWatch
 from minimesh.cli.watch import DOWN, Style, Watch
 from minimesh.control.client import Client
 from minimesh.control.daemon import run
-from minimesh.control.report import Event, Problem, ServiceEvent, UpOptions
+from minimesh.control.report import Event, ServiceEvent, UpOptions
 from minimesh.model.clock import SystemClock
 from minimesh.model.project import Project
 
@@ -30,7 +30,7 @@ def run_here(context: Context, options: UpOptions, style: Style, also: Callable[
 
     code = run(options, report)
     if watch.problem is not None:
-        raise told(watch.problem)
+        raise of_problem(watch.problem)
     return Exit.FAILED if watch.left else code
 
 
@@ -57,14 +57,3 @@ def _exit_code(client: Client, name: str) -> int:
     if code is None:
         return Exit.NOT_FOUND
     return 128 - int(code) if code < 0 else int(code)
-
-
-def told(problem: Problem) -> CommandError:
-    """The mesh's own words for why it cannot run."""
-    return CommandError(
-        problem.code,
-        problem.message,
-        where=problem.where,
-        evidence=problem.evidence,
-        help=problem.help,
-    )

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from minimesh import __version__
 from minimesh.cli.display import Display
+from minimesh.cli.errors import coloured, of_problem
 from minimesh.cli.prefix import Prefixes
 from minimesh.cli.project import summary
 from minimesh.cli.terminal import Terminal
@@ -18,6 +19,7 @@ from minimesh.control.report import (
     ServiceEvent,
     Stopped,
     Stopping,
+    Trouble,
 )
 from minimesh.model.clock import Clock
 from minimesh.model.project import Project
@@ -73,6 +75,8 @@ class Watch:
                 self._begin_to_stop(event)
             case Stopped():
                 self._stopped(event)
+            case Trouble():
+                self._display.line(coloured(of_problem(event.problem).told().text, self._err))
             case Problem():
                 self.problem = event
             case _:

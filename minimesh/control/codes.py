@@ -8,6 +8,7 @@ STATE_FOLDER = "MM105"
 CANNOT_LISTEN = "MM106"
 UNKNOWN_SERVICE = "MM107"
 UNKNOWN_CODEC = "MM108"
+CRASH_LOOP = "MM301"
 CRASH = "MM500"
 
 explain: dict[str, str] = {
@@ -34,6 +35,10 @@ The system did not let the mesh listen at an address: a host that is not this ma
     UNKNOWN_SERVICE: """\
 `minimesh up NAME` starts only what it names and what that depends on; the name is none of the services and
 tasks in minimesh.toml.""",
+    CRASH_LOOP: """\
+A service ended as many times in a row as `restart` allows, and is not started again by itself. From the third
+failure on it is shown as crash-loop, until it has been ready for ten seconds. The last line that it wrote to
+stderr mostly says why. `minimesh restart NAME` tries again from the beginning.""",
     UNKNOWN_CODEC: """\
 MINIMESH_CODEC chooses what reads and writes HTTP/1.1; there is no codec of that name. Without it the
 fast one is taken.""",

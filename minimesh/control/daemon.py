@@ -36,6 +36,7 @@ from minimesh.control.report import (
     ServiceEvent,
     Stopped,
     Stopping,
+    Trouble,
     UpOptions,
 )
 from minimesh.control.settle import StartError
@@ -203,8 +204,9 @@ def _write(event: Event) -> None:
         case Note():
             line = f"note: {event.message}"
         case Problem():
-            help_ = (f"help: {event.help}",) if event.help else ()
-            line = "\n  ".join([f"error[{event.code}]: {event.message}", *event.evidence, *help_])
+            line = _error(event)
+        case Trouble():
+            line = _error(event.problem)
         case Ready():
             line = f"ready in {event.seconds:.1f} s   {event.url or ''}"
         case Stopping():
@@ -213,6 +215,11 @@ def _write(event: Event) -> None:
             line = f"stopped {event.services} in {event.seconds:.1f} s, {event.left} processes left"
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
+
+
+def _error(problem: Problem) -> str:
+    help_ = (f"help: {problem.help}",) if problem.help else ()
+    return "\n  ".join([f"error[{problem.code}]: {problem.message}", *problem.evidence, *help_])
 
 
 if __name__ == "__main__":

@@ -17,12 +17,13 @@ from minimesh.control.compile import (
     with_endpoints,
     without_gateway,
 )
+from minimesh.control.failing import given_up
 from minimesh.control.journal import MESH, Journal, message_of
 from minimesh.control.layout import Layout, takes_calls
 from minimesh.control.names import Names
 from minimesh.control.paths import StateFolder
 from minimesh.control.pulse import Pulse
-from minimesh.control.report import LogLine, Note, Ready, Reporter, ServiceEvent, Stopped, Stopping
+from minimesh.control.report import LogLine, Note, Ready, Reporter, ServiceEvent, Stopped, Stopping, Trouble
 from minimesh.control.tune import Collector
 from minimesh.control.views import MeshState
 from minimesh.dataplane import Codec, DataPlane
@@ -32,7 +33,7 @@ from minimesh.model.snapshot import Endpoint, Snapshot
 from minimesh.supervise import logs, order
 from minimesh.supervise.program import Program
 from minimesh.supervise.runfile import Run
-from minimesh.supervise.status import InstanceStatus
+from minimesh.supervise.status import InstanceStatus, State
 from minimesh.supervise.supervisor import Supervisor
 from minimesh.supervise.turns import Turns
 from minimesh.telemetry import Telemetry
@@ -264,11 +265,17 @@ class Mesh:
             return
         if before is None or (before.state, before.streak) != (status.state, status.streak):
             self.journal.add(status.name, status.state.value, message)
+        if status.state is State.CRASH_LOOP and status.streak and status.streak.next_try is None:
+            asyncio.get_running_loop().run_in_executor(None, self._tell_given_up, status)
         listen = f"127.0.0.1:{status.port}" if status.port is not None else None
         seconds = self.clock.monotonic() - self.began
         self._report(
             ServiceEvent(status.name, status.replica, status.state.value, message, listen, status.pid, seconds)
         )
+
+    def _tell_given_up(self, status: InstanceStatus) -> None:
+        program = next(each for each in self.prepared.programs if each.name == status.name)
+        self._report(Trouble(given_up(self.project, status, program.env)))
 
     def _on_output(self, lines: Sequence[logs.LogLine]) -> None:
         for line in lines:

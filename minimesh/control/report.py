@@ -100,7 +100,14 @@ class Problem:
     help: str = ""
 
 
-Event: TypeAlias = ConfigOk | Note | ServiceEvent | LogLine | Ready | Stopping | Stopped | Problem
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that needs a person, while the mesh runs on."""
+
+    problem: Problem
+
+
+Event: TypeAlias = ConfigOk | Note | ServiceEvent | LogLine | Ready | Stopping | Stopped | Problem | Trouble
 
 
 class Reporter(Protocol):

@@ -67,6 +67,7 @@ async def test_a_stranger_is_named_by_its_program_and_the_mesh_calls_nobody_arou
 
 
 async def test_where_nothing_runs_nothing_is_looked_for(stage: "Stage") -> None:
-    bypasses = Bypasses(stage.run.run_id, list, [].append)
+    told: list[Bypass] = []
+    bypasses = Bypasses(stage.run.run_id, list, told.append)
     await bypasses.look()
     assert bypasses.known() == ()
