@@ -111,6 +111,8 @@ class Watch:
             took = "" if began is None else elapsed(event.seconds - began)
             pid = None if event.pid is None else f"pid {event.pid}"
             self._display.settle("ok", name, "   ".join(filter(None, (event.message, event.listen, pid))), took)
+        elif event.kind == before == "running":
+            self._display.settle("!!", name, event.message)
         elif event.kind in DOWN or (event.kind == "stopped" and before != "stopped"):
             self._up.discard(name)
             known = event.kind in event.message

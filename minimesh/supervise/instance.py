@@ -236,7 +236,7 @@ class Instance:
     async def _find_stray(self, prober: Prober) -> None:
         if stray := await prober.stray():
             self._say(stray)
-            self._publish(replace(self.status, reason=stray))
+            self._publish(replace(self.status, reason=stray, probe=stray))
 
     def _judge(self, code: int, row: int, ran: float) -> Verdict:
         """Decides, and tells at once: the rest of the group may take its time."""

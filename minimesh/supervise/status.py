@@ -49,7 +49,8 @@ class InstanceStatus:
     """One replica. Times are wall seconds and of the latest run; pid is None when nothing runs.
 
     `reason` says why it is where it is and stays until the state is a good one again. `probe` is what the
-    last readiness probe saw. `restarts` counts those made by the restart policy since `start`.
+    last readiness probe saw, and where a program without one was seen to listen instead. `restarts` counts those
+    made by the restart policy since `start`.
     exit_code and last_stderr are of the last run that ended; a negative code is a signal's number.
     """
 

@@ -46,16 +46,13 @@ class Tenant:
             return ""
         if here:
             return (
-                f"{self.name} listens on {here[0].local} (pid {held[here[0].inode]}), where nobody calls it;"
+                f"listens on {here[0].local} (pid {held[here[0].inode]}), where nobody calls it;"
                 f" listen on {LOOPBACK[0]}"
             )
         ports = sorted({one.local.port for one in own})
         named = " and ".join(map(str, ports[:_MOST_NAMED]))
         pid = held[next(one.inode for one in own if one.local.port == ports[0])]
-        return (
-            f"{self.name} listens on {named} (pid {pid}), not on $PORT {self.port};"
-            f" write port = {ports[0]} or read $PORT"
-        )
+        return f"listens on {named} (pid {pid}), not on $PORT {self.port}; write port = {ports[0]} or read $PORT"
 
     def settled(self) -> bool:
         """Somebody listens on the port already."""

@@ -92,8 +92,7 @@ async def test_another_port_than_the_given_one_is_named(stage: "Stage") -> None:
         await stage.until(lambda: "listens on" in stage.of("web").reason)
         other = stage.said("web")[0].split()[1]
         assert stage.of("web").reason == (
-            f"web listens on {other} (pid {stage.of('web').pid}), not on $PORT {port};"
-            f" write port = {other} or read $PORT"
+            f"listens on {other} (pid {stage.of('web').pid}), not on $PORT {port}; write port = {other} or read $PORT"
         )
 
 
@@ -110,7 +109,7 @@ async def test_a_foreign_interface_is_not_where_calls_go(stage: "Stage") -> None
     async with stage.supervise(web):
         await stage.until(lambda: "listens on" in stage.of("web").reason)
         assert stage.of("web").reason == (
-            f"web listens on 127.0.0.2:{port} (pid {stage.of('web').pid}), where nobody calls it; listen on 127.0.0.1"
+            f"listens on 127.0.0.2:{port} (pid {stage.of('web').pid}), where nobody calls it; listen on 127.0.0.1"
         )
 
 
