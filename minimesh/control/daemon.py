@@ -79,6 +79,7 @@ def _run(options: UpOptions, loaded: Loaded, folder: StateFolder, clock: Clock, 
             with asyncio.Runner(loop_factory=_loop_factory()) as runner:
                 runner.run(_live(options, loaded, folder, clock, report))
             folder.run.unlink(missing_ok=True)
+            folder.leaders.unlink(missing_ok=True)
     except StartError as error:
         report(error.problem)
     except LockedError:

@@ -97,6 +97,7 @@ class Mesh:
             on_change=self._on_change,
             descriptors=prepared.descriptors,
             turns=self.turns,
+            leaders=prepared.folder.leaders,
         )
         elsewhere = {each.name: each.addresses for each in self.project.services.values() if each.addresses}
         self.names = Names(elsewhere, self._refresh)

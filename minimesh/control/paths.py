@@ -51,6 +51,11 @@ class StateFolder:
         return self.path / "ports.json"
 
     @property
+    def leaders(self) -> Path:
+        """The processes that the running mesh has started."""
+        return self.path / "leaders"
+
+    @property
     def tasks(self) -> Path:
         """Which tasks have completed, and what they were made from."""
         return self.path / "tasks.json"

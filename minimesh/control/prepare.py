@@ -15,6 +15,7 @@ from minimesh.model.clock import Clock
 from minimesh.model.project import Project
 from minimesh.model.snapshot import Snapshot
 from minimesh.spec.load import Loaded
+from minimesh.supervise.leaders import survivors
 from minimesh.supervise.leftovers import sweep
 from minimesh.supervise.runfile import Run, new_run, read_run, write_run
 
@@ -27,7 +28,7 @@ async def take_over(folder: StateFolder, clock: Clock, report: Reporter) -> Run:
     """Ends what a killed run left, and says so; the folder is this run's from then on. Needs the folder's lock."""
     previous = read_run(folder.run)
     if previous is not None:
-        leftovers = await sweep([previous.run_id], clock)
+        leftovers = await sweep([previous.run_id], clock, also=lambda: survivors(folder.leaders))
         ended = ", ".join(f"{leftover.pid} {leftover.command[:60]}" for leftover in leftovers)
         what = f"stopped {len(leftovers)} leftover processes ({ended})" if leftovers else "nothing of it is left"
         report(Note(f"previous run (pid {previous.pid}) did not stop cleanly: took over its lock, {what}"))

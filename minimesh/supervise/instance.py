@@ -14,6 +14,7 @@ from minimesh.model.service import Probe
 from minimesh.supervise import order, restarts
 from minimesh.supervise.board import Board
 from minimesh.supervise.group import end
+from minimesh.supervise.leaders import Leaders
 from minimesh.supervise.lines import telling
 from minimesh.supervise.logs import Logs, Stream
 from minimesh.supervise.probe import Cause, LogWatch
@@ -35,6 +36,7 @@ class Surroundings:
     rng: Random
     spawner: Spawner
     turns: Turns
+    leaders: Leaders
 
 
 _BETWEEN_FAILURES = frozenset({State.STARTING, State.RUNNING, State.READY, State.BACKOFF, State.FAILED})
@@ -162,6 +164,7 @@ class Instance:
             )
         except SpawnError as error:
             return row + 1, self._not_started(error, row)
+        self._around.leaders.add(process.pid)
         began = clock.monotonic()
         now = clock.wall()
         self._publish(

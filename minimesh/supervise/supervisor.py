@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from random import Random
 from types import TracebackType
 from typing import Self
@@ -14,6 +15,7 @@ from minimesh.supervise import order
 from minimesh.supervise.board import Board
 from minimesh.supervise.children import Children, become_subreaper
 from minimesh.supervise.instance import Instance, Surroundings, fresh
+from minimesh.supervise.leaders import Leaders
 from minimesh.supervise.leftovers import Leftover, find, sweep
 from minimesh.supervise.logs import Logs
 from minimesh.supervise.process import Spawner
@@ -32,7 +34,8 @@ class Supervisor:
     Programs of one name are replicas. `on_change` is called on the loop with each new status, several times
     a second while something starts, and must not wait. `descriptors` is the soft limit of open files that
     children get (None: the mesh's own). `run_id` is put into their environment as MINIMESH_RUN. `turns` says
-    which tasks need not run (None: each runs).
+    which tasks need not run (None: each runs). `leaders` is the file that keeps who was started, for the run
+    after one that is killed.
     """
 
     def __init__(
@@ -46,13 +49,14 @@ class Supervisor:
         on_change: Callable[[InstanceStatus], None] = lambda status: None,
         descriptors: int | None = None,
         turns: Turns | None = None,
+        leaders: Path | None = None,
     ) -> None:
         self.run_id = run_id
         self._clock = clock
         self._children = Children(run_id)
         self._board = Board(map(fresh, programs), on_change)
         spawner = Spawner(run_id, self._children, descriptors)
-        around = Surroundings(self._board, logs, clock, rng, spawner, turns or Turns(None))
+        around = Surroundings(self._board, logs, clock, rng, spawner, turns or Turns(None), Leaders(leaders))
         self._units: dict[str, list[Instance]] = {}
         for program in programs:
             self._units.setdefault(program.name, []).append(Instance(program, around))

@@ -121,6 +121,7 @@ def test_a_signal_stops_the_services_then_the_mesh(start: Start, number: signal.
     assert is_gone(worker)
     assert not (daemon.root / ".minimesh/control.sock").exists()
     assert not (daemon.root / ".minimesh/run.json").exists()
+    assert not (daemon.root / ".minimesh/leaders").exists()
     assert "Traceback" not in output
 
 
@@ -137,8 +138,9 @@ def test_a_second_interrupt_waits_for_nobody(start: Start) -> None:
     assert is_gone(worker)
 
 
-def test_a_killed_mesh_is_cleaned_up_after(start: Start) -> None:
-    killed = start()
+@pytest.mark.parametrize("run", [SLEEPS, '"exec env -i sleep 1000"'], ids=["plain", "without its environment"])
+def test_a_killed_mesh_is_cleaned_up_after(start: Start, run: str) -> None:
+    killed = start(run=run)
     killed.wait_ready()
     worker = killed.worker()
     killed.process.kill()
@@ -147,6 +149,7 @@ def test_a_killed_mesh_is_cleaned_up_after(start: Start) -> None:
     next_one = start()
     next_one.wait_ready()
     assert until(lambda: is_gone(worker))
+    assert len((next_one.root / ".minimesh/leaders").read_text().splitlines()) == 1
     assert next_one.worker() != worker
     next_one.process.send_signal(signal.SIGTERM)
     output = next_one.finish()
