@@ -220,7 +220,11 @@ class Instance:
 
     async def _just_run(self, prober: Prober) -> None:
         """The reason of an earlier end stays in sight until this run has lasted a while."""
-        self._publish(replace(self.status, state=State.RUNNING, ready_at=self._around.clock.wall()))
+        now = self._around.clock.wall()
+        if self.status.streak is not None:
+            self._publish(replace(self.status, state=State.STARTING, ready_at=now))
+            await anyio.sleep(restarts.PROVED)
+        self._publish(replace(self.status, state=State.RUNNING, ready_at=now))
         async with anyio.create_task_group() as group:
             if not self.program.task:
                 group.start_soon(self._last, State.RUNNING, restarts.steady(self.program.restart, probed=False))

@@ -11,6 +11,8 @@ JITTER = 0.1
 LOOP = 3
 """Failures in a row that are a crash loop. One may be bad luck, and two where something else was late; whoever fails
 a third time needs a person, who should not have to catch the moment to see it."""
+PROVED = 1.0
+"""Seconds that a program without a probe must run after a failure until it is called running again."""
 STEADY = 10.0
 """Seconds of being ready after which earlier failures are forgotten. Running alone must last 2 x backoff_max
 too, and this long at least: with a short backoff a slow crash would else be no crash loop."""

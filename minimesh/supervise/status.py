@@ -71,13 +71,11 @@ class InstanceStatus:
 
     @property
     def serving(self) -> bool:
-        """May get traffic. So may one in a crash loop while it is up: it has a good answer to give until then."""
-        up = self.state in (State.READY, State.RUNNING) or (
-            self.state is State.CRASH_LOOP and self.ready_at is not None
-        )
-        return not self.task and up
+        """May get traffic. So may one that is up but has to prove it, after failures: it has answers until it fails."""
+        proving = self.state in (State.STARTING, State.CRASH_LOOP) and self.ready_at is not None
+        return not self.task and (self.state in (State.READY, State.RUNNING) or proving)
 
     @property
     def good(self) -> bool:
         """Is what it is meant to be: up, and not only for a moment between two failures."""
-        return (self.serving and self.state is not State.CRASH_LOOP) or self.state is State.COMPLETED
+        return (not self.task and self.state in (State.READY, State.RUNNING)) or self.state is State.COMPLETED
