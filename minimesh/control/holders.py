@@ -8,7 +8,7 @@ from pathlib import Path
 
 from minimesh.control.paths import STATE_FOLDER
 from minimesh.supervise import sockets
-from minimesh.supervise.children import RUN_VARIABLE, processes
+from minimesh.supervise.children import RUN_VARIABLE, processes, stat
 from minimesh.supervise.kin import INSTANCE_VARIABLE, environment, program_of
 from minimesh.supervise.runfile import read_run
 
@@ -40,19 +40,17 @@ def holder_of(port: int) -> Holder | None:
 
 
 def _described(pid: int) -> Holder:
-    folder = Path(f"/proc/{pid}")
     cwd = ""
     with suppress(OSError):
-        cwd = str((folder / "cwd").readlink())
-    return Holder(pid, program_of(pid) or "?", cwd, _age(folder), _mesh(pid, cwd))
+        cwd = str(Path(f"/proc/{pid}/cwd").readlink())
+    return Holder(pid, program_of(pid) or "?", cwd, _age(pid), _mesh(pid, cwd))
 
 
-def _age(folder: Path) -> float | None:
-    """By its start, in ticks since the machine's (proc_pid_stat(5), column 22)."""
-    with suppress(OSError, ValueError, IndexError):
-        ticks = int((folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[19])
-        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"))
-    return None
+def _age(pid: int) -> float | None:
+    entry = stat(pid)
+    if entry is None:
+        return None
+    return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - entry.start / os.sysconf("SC_CLK_TCK"))
 
 
 def _mesh(pid: int, cwd: str) -> str:

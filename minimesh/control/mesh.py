@@ -266,13 +266,13 @@ class Mesh:
             return
         if before is None or (before.state, before.streak) != (status.state, status.streak):
             self.journal.add(status.name, status.state.value, message)
-        if status.state is State.CRASH_LOOP and status.streak and status.streak.next_try is None:
-            asyncio.get_running_loop().run_in_executor(None, self._tell_given_up, status)
         listen = f"127.0.0.1:{status.port}" if status.port is not None else None
         seconds = self.clock.monotonic() - self.began
         self._report(
             ServiceEvent(status.name, status.replica, status.state.value, message, listen, status.pid, seconds)
         )
+        if status.state is State.CRASH_LOOP and status.streak and status.streak.next_try is None:
+            asyncio.get_running_loop().run_in_executor(None, self._tell_given_up, status)
 
     def _tell_given_up(self, status: InstanceStatus) -> None:
         program = next(each for each in self.prepared.programs if each.name == status.name)

@@ -25,13 +25,14 @@ def become_subreaper() -> bool:
 
 
 class ProcessStat(NamedTuple):
-    """From /proc/<pid>/stat (proc_pid_stat(5))."""
+    """From /proc/<pid>/stat (proc_pid_stat(5)). start: in ticks since the machine's own."""
 
     pid: int
     state: str
     parent: int
     group: int
     session: int
+    start: int
 
 
 def stat(pid: int) -> ProcessStat | None:
@@ -42,7 +43,7 @@ def stat(pid: int) -> ProcessStat | None:
         return None
     # The name stands in brackets and may hold brackets and spaces itself.
     fields = text[text.rindex(b")") + 2 :].split()
-    return ProcessStat(pid, fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[3]))
+    return ProcessStat(pid, fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
 
 
 def processes() -> list[int]:

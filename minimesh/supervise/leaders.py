@@ -11,9 +11,6 @@ from pathlib import Path
 
 from minimesh.supervise.children import processes, stat
 
-_START = 19
-"""The column of /proc/<pid>/stat after the name (proc_pid_stat(5), 22), in ticks since the machine's start."""
-
 
 class Leaders:
     """Appends a line for each; `path` None, or a full disk: nothing is kept."""
@@ -52,6 +49,5 @@ def _read(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _start(pid: int) -> str:
-    with suppress(OSError, IndexError):
-        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[_START]
-    return ""
+    entry = stat(pid)
+    return "" if entry is None else str(entry.start)

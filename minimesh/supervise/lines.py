@@ -8,6 +8,7 @@ MAX_EVIDENCE = 500
 
 # A stack trace's own lines are indented; Node ends a trace with its version.
 _TELLING = re.compile(r"(?!Node\.js v)[^\s].*\w")
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
 
 class LineCutter:
@@ -48,8 +49,12 @@ class LineCutter:
 
 
 def telling(lines: list[str]) -> str:
-    """The last line that says something: not blank, not indented, not a closing brace. "" if none does."""
+    """The last line that says something: not blank, not indented, not a closing brace. "" if none does.
+
+    Without its colours: it is shown among words of ours.
+    """
     for line in reversed(lines):
-        if _TELLING.match(line):
-            return line.rstrip()[:MAX_EVIDENCE]
+        plain = _COLOUR.sub("", line)
+        if _TELLING.match(plain):
+            return plain.rstrip()[:MAX_EVIDENCE]
     return ""

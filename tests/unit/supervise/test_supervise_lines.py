@@ -53,6 +53,7 @@ def test_a_line_without_end_is_told_once_and_kept_nowhere() -> None:
         (["Traceback (most recent call last):", '  File "x.py"', "KeyError: 'STRIPE_KEY'"], "KeyError: 'STRIPE_KEY'"),
         (["Error: boom", "    at Object.<anonymous> (/x.js:1:7)", "", "Node.js v20.11.0"], "Error: boom"),
         (["panic", "}", ""], "panic"),
+        (["\x1b[31mError\x1b[0m: boom", "\x1b[2m    at x.js\x1b[0m"], "Error: boom"),
         (["", "   "], ""),
         ([], ""),
     ],
