@@ -264,7 +264,11 @@ class Mesh:
         message = message_of(status)
         if before is not None and (before.state, message_of(before)) == (status.state, message):
             return
-        if before is None or (before.state, before.streak) != (status.state, status.streak):
+        if (
+            before is None
+            or (before.state, before.streak) != (status.state, status.streak)
+            or status.state is State.RUNNING  # where it listens instead is news, too
+        ):
             self.journal.add(status.name, status.state.value, message)
         listen = f"127.0.0.1:{status.port}" if status.port is not None else None
         seconds = self.clock.monotonic() - self.began

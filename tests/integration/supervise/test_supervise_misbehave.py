@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 import anyio
@@ -15,6 +15,7 @@ import pytest
 
 from minimesh.supervise.children import stat
 from minimesh.supervise.leftovers import find
+from minimesh.supervise.logfile import LogFile
 from minimesh.supervise.status import State
 
 if TYPE_CHECKING:
@@ -167,3 +168,20 @@ async def test_a_loop_of_output_is_heard_to_its_end_and_a_stop_comes_through(sta
         await stage.until(lambda: len(stage.said("api")) > 500)
         with anyio.fail_after(5):
             await supervisor.stop("api")
+
+
+async def test_a_slow_disk_holds_up_nobody(stage: "Stage", monkeypatch: pytest.MonkeyPatch) -> None:
+    write, written = LogFile.write, list[str]()
+
+    def slow(file: LogFile, text: str) -> bool:
+        sleep(2 * LAG)
+        written.append(text)
+        return write(file, text)
+
+    monkeypatch.setattr(LogFile, "write", slow)
+    async with stage.supervise(stage.program("api", "print('one', flush=True); print('two')")), prompt_loop():
+        await stage.until(lambda: stage.of("api").state is State.EXITED)
+        assert stage.said("api") == ["one", "two"]
+        await stage.until(lambda: written)
+    assert stage.logs.flush()
+    assert " stdout two\n" in "".join(written)
