@@ -9,11 +9,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from minimesh.control.client import Client, NotRunningError
+from minimesh.model.project import DEFAULT_GATEWAY_PORT
 
 PATIENCE = 20.0
 REPOSITORY = Path(__file__).parents[2]
@@ -197,6 +199,22 @@ def test_mistakes_in_the_file_are_told_with_their_lines(start: Start) -> None:
     assert "Traceback" not in output
 
 
+@pytest.fixture
+def usual_port_taken() -> Iterator[None]:
+    """Another mesh of this machine may have 7080, and let go of it at any time; so have it ourselves."""
+    held: list[socket.socket] = []
+
+    def hold() -> bool:
+        with suppress(OSError):
+            held.append(socket.create_server(("127.0.0.1", DEFAULT_GATEWAY_PORT)))
+        return bool(held)
+
+    assert until(hold)
+    with held[0]:
+        yield
+
+
+@pytest.mark.usefixtures("usual_port_taken")
 def test_ports_stay_the_same(start: Start) -> None:
     def gateway() -> str:
         daemon = start()
