@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from minimesh.dataplane.codec import Codec
 from minimesh.dataplane.connections import ServerConnection
@@ -12,7 +12,7 @@ from minimesh.dataplane.exchange import Exchange
 from minimesh.dataplane.heads import RequestHead
 from minimesh.dataplane.ids import RandomBits
 from minimesh.dataplane.plan import BoundRoute, Plan
-from minimesh.dataplane.router import Router
+from minimesh.dataplane.router import Router, host_of
 from minimesh.dataplane.streams import ServerStream
 from minimesh.dataplane.upstream import Upstream
 from minimesh.dataplane.wheel import Wheel
@@ -66,6 +66,8 @@ class Listener:
         self._unopened = 0
         self._connections: set[ServerConnection] = set()
         self._hosts: frozenset[bytes] = frozenset()
+        self._domain = b""
+        self._named: frozenset[bytes] = frozenset()
         self._rest: asyncio.TimerHandle | None = None
 
     @property
@@ -87,9 +89,14 @@ class Listener:
                     spec.source,
                 ),
             )
-            for route in spec.routes
+            for route in (*spec.routes, *spec.names)
         )
+        self._domain = f".{spec.domain}".encode() if spec.domain else b""
+        self._named = frozenset((route.host or "").encode() for route in spec.names)
         self._make_room()
+
+    def leads_to(self, services: Collection[str]) -> bool:
+        return any(route.to in services for route in (*self.spec.routes, *self.spec.names))
 
     def _own_hosts(self) -> frozenset[bytes]:
         """What a program may call an outbound address: a web page that was tricked into calling it says another."""
@@ -101,6 +108,21 @@ class Listener:
 
     def start(self) -> None:
         self._loop.add_reader(self._socket, self._accept)
+
+    def release(self) -> None:
+        """Let go of the address; connections stay. Undone by `hold`, or followed by `drain`."""
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+        if not self.paused:
+            self._loop.remove_reader(self._socket)
+        self._socket.close()
+
+    def hold(self, bound: socket.socket) -> None:
+        """Listen again where `release` let go."""
+        self._socket = bound
+        self.paused = False
+        self.start()
 
     def _accept(self) -> None:
         for _ in range(ACCEPTS_A_TURN):
@@ -165,11 +187,8 @@ class Listener:
         if self.draining:
             return
         self.draining = True
-        if self._rest is not None:
-            self._rest.cancel()
-        if not self.paused:
-            self._loop.remove_reader(self._socket)
-        self._socket.close()
+        if self._socket.fileno() >= 0:
+            self.release()
         for connection in tuple(self._connections):
             connection.drain()
 
@@ -196,11 +215,28 @@ class Listener:
                 return self._refusal(FOREIGN_HOST, f"this is where {self.source} calls {self.spec.routes[0].to}")
             if head.cross_site:
                 return self._refusal(CROSS_SITE, "Sec-Fetch-Site says that a web page of another site asked")
+        if self._domain and (refused := self._stranger(head)) is not None:
+            return refused
         route = self.router.find(head.authority, head.path)
         if route is None:
             return self._refusal(NO_ROUTE, f"{head.authority.decode('latin-1')}{head.path.decode('latin-1')}")
         forwarded = head.forwarded.http1 if self._hosts else self._forwarded(server, head)
         return Plan(self.router, route, route.outgoing(head, forwarded))
+
+    def _stranger(self, head: RequestHead) -> Plan | None:
+        """What is not to be taken for a service of the project, nor to be called as one from a page elsewhere."""
+        host = host_of(head.authority)
+        if not host.endswith(self._domain):
+            return None
+        if host in self._named:
+            return (
+                self._refusal(CROSS_SITE, "Sec-Fetch-Site says another site's page asked") if head.cross_site else None
+            )
+        if self.router.has_host(host):
+            return None
+        name = host.removesuffix(self._domain).decode("latin-1")
+        known = ", ".join(sorted(route.to for route in self.spec.names))
+        return self._refusal(NO_ROUTE, f"there is no service {name} in {self.spec.domain}; there are {known}"[:500])
 
     def _refusal(self, reason: Reason, detail: str) -> Plan:
         return Plan(self.router, reason=reason, detail=detail)

@@ -1,8 +1,9 @@
 """The data plane as the control plane sees it: snapshots in, statistics out."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+import errno
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from random import Random, SystemRandom
 from socket import socket
 
@@ -73,45 +74,87 @@ class DataPlane:
         self._listeners: dict[str, Listener] = {}
         self._leaving: set[Listener] = set()
         self._upstreams: dict[str, Upstream] = {}
-        self._generation = 0
+        self._gone: set[Upstream] = set()
+        self._snapshot = snapshot.Snapshot(0)
         self._lag = 0.0
         self._timer = loop.call_later(TICK, self._tick)
 
     def apply(self, new: snapshot.Snapshot) -> None:
-        """Bind what is new, swap what is known, let go of what is gone. Raises ListenError with nothing changed."""
+        """Bind what is new, swap what differs, let go of what is gone. Raises ListenError with nothing changed."""
         fresh = self._bind(new)
-        for name, spec in new.upstreams.items():
+        moved = self._apply_upstreams(new)
+        if moved or new.listeners is not self._snapshot.listeners:
+            self._apply_listeners(new, fresh, moved)
+        for name in self._upstreams.keys() - new.upstreams.keys():
+            gone = self._upstreams.pop(name)
+            gone.retire()
+            self._gone.add(gone)
+        self._snapshot = new
+
+    def _apply_listeners(self, new: snapshot.Snapshot, fresh: Mapping[str, socket], moved: Collection[str]) -> None:
+        for name, bound in fresh.items():
+            self._replace(name, self._listener(new.listeners[name], bound))
+        for name, spec in new.listeners.items():
+            listener = self._listeners[name]
+            if name in fresh or listener.spec != spec or (moved and listener.leads_to(moved)):
+                listener.apply(spec, self._upstreams)
+            if name in fresh:
+                listener.start()
+        for name in self._listeners.keys() - new.listeners.keys():
+            self._leave(self._listeners.pop(name))
+
+    def _apply_upstreams(self, new: snapshot.Snapshot) -> frozenset[str]:
+        """The names of those of which a route holds something that is no longer so."""
+        moved: set[str] = set()
+        before = self._snapshot.upstreams
+        differing = [(name, spec) for name, spec in new.upstreams.items() if before.get(name) is not spec]
+        for name, spec in differing:
             known = self._upstreams.get(name)
             if known is None:
                 self._upstreams[name] = Upstream(spec, self._loop, self._wheel, self._codec)
+                moved.add(name)
             elif known.spec != spec:
+                if replace(known.spec, endpoints=()) != replace(spec, endpoints=()):
+                    moved.add(name)
                 known.apply(spec)
-        for name, bound in fresh.items():
-            self._replace(name, self._listener(new.listeners[name], bound))
-        for name, listener_spec in new.listeners.items():
-            self._listeners[name].apply(listener_spec, self._upstreams)
-            if name in fresh:
-                self._listeners[name].start()
-        for name in self._listeners.keys() - new.listeners.keys():
-            self._leave(self._listeners.pop(name))
-        for name in self._upstreams.keys() - new.upstreams.keys():
-            for pool in self._upstreams.pop(name).pools:
-                pool.retire()
-        self._generation = new.generation
+        return frozenset(moved)
 
     def _bind(self, new: snapshot.Snapshot) -> dict[str, socket]:
+        if new.listeners is self._snapshot.listeners:
+            return {}
+        wanted = {
+            name: spec
+            for name, spec in new.listeners.items()
+            if name not in self._listeners or self._listeners[name].spec.address != spec.address
+        }
         bound: dict[str, socket] = {}
-        for name, spec in new.listeners.items():
-            known = self._listeners.get(name)
-            if known is not None and known.spec.address == spec.address:
-                continue
-            try:
-                bound[name] = bind(spec)
-            except OSError as error:
-                for other in bound.values():
-                    other.close()
-                raise ListenError(spec, error) from error
+        yielded: list[Listener] = []
+        try:
+            for name, spec in wanted.items():
+                try:
+                    bound[name] = _bind(spec)
+                except ListenError as error:
+                    holder = self._in_the_way(spec, new) if error.error.errno == errno.EADDRINUSE else None
+                    if holder is None:
+                        raise
+                    holder.release()
+                    yielded.append(holder)
+                    bound[name] = _bind(spec)
+        except ListenError:
+            for other in bound.values():
+                other.close()
+            for holder in yielded:
+                holder.hold(bind(holder.spec))
+            raise
         return bound
+
+    def _in_the_way(self, spec: snapshot.Listener, new: snapshot.Snapshot) -> Listener | None:
+        """A listener of ours that has the port of another one's new address, and is about to leave it."""
+        for name, listener in self._listeners.items():
+            stays = name in new.listeners and new.listeners[name].address == listener.spec.address
+            if listener.spec.address.port == spec.address.port and not stays and not listener.draining:
+                return listener
+        return None
 
     def _listener(self, spec: snapshot.Listener, bound: socket) -> Listener:
         return Listener(
@@ -139,13 +182,19 @@ class DataPlane:
         """Where a listener really is (its port was 0, say)."""
         return self._listeners[name].address
 
+    def active(self, service: str, endpoint: str) -> int:
+        """Exchanges under way at an endpoint, also at one that the snapshot does not have any more."""
+        known = self._upstreams.get(service)
+        gone = [upstream for upstream in self._gone if upstream.spec.identity.service == service]
+        return sum(upstream.active(endpoint) for upstream in (*gone, *((known,) if known else ())))
+
     def full(self) -> frozenset[str]:
         """The listeners that leave callers in the backlog now, for want of descriptors or at their limit."""
         return frozenset(name for name, listener in self._listeners.items() if listener.paused)
 
     def statistics(self) -> Statistics:
         return Statistics(
-            self._generation,
+            self._snapshot.generation,
             {
                 name: ListenerStatistics(one.address, one.connections, one.accepted, one.paused)
                 for name, one in self._listeners.items()
@@ -173,12 +222,22 @@ class DataPlane:
         self._timer.cancel()
         for listener in (*self._listeners.values(), *self._leaving):
             listener.close()
-        for upstream in self._upstreams.values():
+        for upstream in (*self._upstreams.values(), *self._gone):
             upstream.close()
 
     def _tick(self) -> None:
         now = self._clock.monotonic()
         self._lag = max(self._lag, now - self._wheel.now - TICK)
         self._wheel.turn(now)
-        self._leaving = {listener for listener in self._leaving if listener.connections}
+        if self._leaving:
+            self._leaving = {listener for listener in self._leaving if listener.connections}
+        if self._gone:
+            self._gone = {upstream for upstream in self._gone if upstream.busy}
         self._timer = self._loop.call_later(TICK, self._tick)
+
+
+def _bind(spec: snapshot.Listener) -> socket:
+    try:
+        return bind(spec)
+    except OSError as error:
+        raise ListenError(spec, error) from error

@@ -81,6 +81,13 @@ class Router(Generic[T]):
             return self._wildcards.setdefault(host[1:].encode(), PathTable())
         return self._exact.setdefault(host.encode(), PathTable())
 
+    def has_host(self, host: bytes) -> bool:
+        """Some route is for this host, by its name or by a wildcard."""
+        if host in self._exact:
+            return True
+        labels = host.split(b".")
+        return any(b"." + b".".join(labels[start:]) in self._wildcards for start in range(1, len(labels)))
+
     def find(self, authority: bytes, path: bytes) -> T | None:
         """The authority is lower case and may have a port."""
         if self._exact or self._wildcards:

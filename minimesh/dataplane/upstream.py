@@ -5,7 +5,7 @@ import contextlib
 import errno
 import os
 import select
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 
 from minimesh.dataplane.codec import Codec
 from minimesh.dataplane.connections import ClientConnection
@@ -159,6 +159,7 @@ class Upstream:
         self.wheel = wheel
         self.codec = codec
         self.pools: tuple[EndpointPool, ...] = ()
+        self._retired: list[EndpointPool] = []
         self._balance = RoundRobin()
         self._tasks: set[asyncio.Task[None]] = set()
         self.apply(spec)
@@ -171,8 +172,27 @@ class Upstream:
         )
         for pool in self.pools:
             pool.idle_limit = spec.timeouts.idle
-        for pool in kept.values():
+        self._retire(kept.values())
+
+    @property
+    def busy(self) -> bool:
+        """An exchange is under way at one of its endpoints, be it one that it no longer has."""
+        return any(pool.active for pool in (*self.pools, *self._retired))
+
+    def active(self, endpoint: str) -> int:
+        """Exchanges under way at an endpoint, be it one that it no longer has."""
+        return sum(pool.active for pool in (*self.pools, *self._retired) if pool.name == endpoint)
+
+    def retire(self) -> None:
+        """The service is gone; exchanges that began before still get to its endpoints."""
+        for pool in self.pools:
             pool.retire()
+
+    def _retire(self, pools: Iterable[EndpointPool]) -> None:
+        self._retired = [pool for pool in self._retired if pool.active]
+        for pool in pools:
+            pool.retire()
+            self._retired.append(pool)
 
     def pick(self, avoid: Pool | None = None) -> EndpointPool | None:
         return self._balance.pick(self.pools, avoid)
@@ -185,5 +205,5 @@ class Upstream:
     def close(self) -> None:
         for task in tuple(self._tasks):
             task.cancel()
-        for pool in self.pools:
+        for pool in (*self.pools, *self._retired):
             pool.close()

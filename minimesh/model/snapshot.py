@@ -39,13 +39,18 @@ class ListenerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A bound address where traffic enters, and as whom. An outbound listener has one route, to its callee."""
+    """A bound address where traffic enters, and as whom. An outbound listener has one route, to its callee.
+
+    names: hosts that lead to one service each, all below `domain` (`shop.localhost`); other hosts below it that no
+    route has are nobody's. domain "": there are none."""
 
     kind: ListenerKind
     address: Address
     source: Identity
     routes: tuple[Route, ...]
     limits: Limits = Limits()
+    names: tuple[Route, ...] = ()
+    domain: str = ""
 
     @property
     def name(self) -> str:

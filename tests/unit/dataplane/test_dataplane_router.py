@@ -71,3 +71,20 @@ def test_the_root_prefix_is_any_path() -> None:
 )
 def test_host_of(authority: bytes, host: bytes) -> None:
     assert host_of(authority) == host
+
+
+@pytest.mark.parametrize(
+    ("host", "there"),
+    [
+        (b"a.test", True),
+        (b"b.test", False),
+        (b"x.c.test", True),
+        (b"y.x.c.test", True),
+        (b"c.test", False),
+        (b"test", False),
+        (b"", False),
+    ],
+)
+def test_a_host_is_there_by_name_or_by_wildcard(host: bytes, there: bool) -> None:
+    routes = [("a.test", ANY_PATH, 1), ("*.c.test", ANY_PATH, 2), (None, ANY_PATH, 3)]
+    assert Router(routes).has_host(host) is there
