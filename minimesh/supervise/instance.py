@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 import anyio
+import anyio.lowlevel
 from anyio import to_thread
 from anyio.abc import TaskGroup
 
@@ -37,6 +38,8 @@ class Surroundings:
     spawner: Spawner
     turns: Turns
     leaders: Leaders
+    gate: anyio.Lock
+    """Held for a turn of the loop by who is to start: a thousand starts in one turn would hold up everything else."""
 
 
 _BETWEEN_FAILURES = frozenset({State.STARTING, State.RUNNING, State.READY, State.BACKOFF, State.FAILED})
@@ -77,6 +80,21 @@ class Instance:
         self._publish(replace(fresh(self.program), state=State.WAITING))
         group.start_soon(self._live, anew)
 
+    @property
+    def alive(self) -> bool:
+        """It was begun, and has neither ended for good nor been stopped."""
+        return not self._ended.is_set()
+
+    def adopt(self, program: Program) -> None:
+        """Other settings for the same replica: argv, cwd and env count from its next start on, the rest at once."""
+        if program.ready != self.program.ready and program.ready.probe is Probe.LOG:
+            self._watch = LogWatch(program.ready.target)
+        if not self._scope.cancel_called:
+            self._patience = program.stop.within
+        self.program = program
+        if not self.alive:
+            self._publish(replace(self.status, port=program.port))
+
     async def stop(self, within: float | None = None) -> None:
         """Returns when the whole group has ended. `within`: instead of the program's own setting."""
         if self._ended.is_set():
@@ -112,9 +130,9 @@ class Instance:
 
     async def _wait_for_others(self) -> None:
         board = self._around.board
-        while (blocker := order.blocker(self.program.depends_on, board.statuses)) is not None:
-            self._publish(replace(self.status, state=State.WAITING, reason=blocker))
-            await board.changed()
+        while (unmet := order.unmet(self.program.depends_on, board.statuses)) is not None:
+            self._publish(replace(self.status, state=State.WAITING, reason=order.waiting(unmet, board.statuses)))
+            await board.changed(unmet.name)
         self._publish(replace(self.status, reason=""))
 
     async def _run_task(self, anew: bool) -> None:
@@ -141,6 +159,8 @@ class Instance:
     async def _keep_running(self) -> None:
         row = 0
         while True:
+            async with self._around.gate:
+                await anyio.lowlevel.checkpoint()
             row, verdict = await self._run_once(row)
             if verdict.delay is None:
                 return
@@ -201,10 +221,12 @@ class Instance:
         if self.program.task or ready.probe is Probe.RUNNING:
             await self._just_run(prober)
             return
-        cause, due = Cause(), clock.monotonic() + ready.within
+        cause, began = Cause(), clock.monotonic()
         pause = ready.every if ready.probe is Probe.EXEC else min(EAGER, ready.every)
         while not (answer := await prober.ask()).ok:
-            now = clock.monotonic()
+            prober.take(self.program, self._watch)
+            ready, now = self.program.ready, clock.monotonic()
+            due = began + ready.within
             if now < due:
                 state, reason = State.STARTING, cause.note(answer, now)
             else:

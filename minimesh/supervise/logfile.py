@@ -15,7 +15,7 @@ class LogFile:
 
     def __init__(self, path: Path, limits: LogLimits) -> None:
         self.path = path
-        self._limits = limits
+        self.limits = limits
         self._fd: int | None = None
         self._size = 0
         self._torn = False
@@ -26,7 +26,7 @@ class LogFile:
         try:
             if self._fd is None:
                 self._open()
-            if self._size and self._size + len(data) > self._limits.max_size:
+            if self._size and self._size + len(data) > self.limits.max_size:
                 self._rotate()
             self._append(data)
         except OSError:
@@ -56,11 +56,11 @@ class LogFile:
     def _rotate(self) -> None:
         """With `keep` 0 the file starts again from nothing."""
         self.close()
-        for number in range(self._limits.keep, 0, -1):
+        for number in range(self.limits.keep, 0, -1):
             older = self._numbered(number - 1)
             with suppress(FileNotFoundError):
                 older.replace(self._numbered(number))
-        if self._limits.keep == 0:
+        if self.limits.keep == 0:
             self.path.unlink(missing_ok=True)
         self._open()
 

@@ -72,6 +72,9 @@ class ServiceLog:
         """Lines that the file does not have: a write failed (a full disk), or the disk does not keep up."""
         return self._unwritten + self._left_out
 
+    def take(self, limits: LogLimits) -> None:
+        self._file.limits = limits
+
     def close(self) -> None:
         self._file.close()
 
@@ -114,6 +117,12 @@ class Logs:
             file = LogFile(self._folder / f"{service}.log", self._limits)
             log = self._logs[service] = ServiceLog(service, file, self._clock, self._followers, self._writer)
         return log
+
+    def take(self, limits: LogLimits) -> None:
+        """Other limits for all of them, from the next write on."""
+        self._limits = limits
+        for log in self:
+            log.take(limits)
 
     def __iter__(self) -> Iterator[ServiceLog]:
         return iter(tuple(self._logs.values()))

@@ -39,13 +39,23 @@ def met(condition: Condition, instance: InstanceStatus) -> bool:
             return instance.state is State.COMPLETED or (instance.state is State.EXITED and instance.exit_code == 0)
 
 
-def blocker(depends_on: Iterable[Dependency], statuses: Statuses) -> str | None:
-    """The first thing that is waited for, as `waiting for api: not ready, /healthz 503 for 0.6 s`."""
+def unmet(depends_on: Iterable[Dependency], statuses: Statuses) -> InstanceStatus | None:
+    """The first instance that is waited for."""
     for dependency in depends_on:
         for instance in statuses.get(dependency.name, ()):
             if not met(dependency.condition, instance):
-                return f"waiting for {label(instance, statuses)}: {shortcoming(instance)}"
+                return instance
     return None
+
+
+def blocker(depends_on: Iterable[Dependency], statuses: Statuses) -> str | None:
+    """The first thing that is waited for, as `waiting for api: not ready, /healthz 503 for 0.6 s`."""
+    instance = unmet(depends_on, statuses)
+    return None if instance is None else waiting(instance, statuses)
+
+
+def waiting(instance: InstanceStatus, statuses: Statuses) -> str:
+    return f"waiting for {label(instance, statuses)}: {shortcoming(instance)}"
 
 
 def shortcoming(instance: InstanceStatus) -> str:

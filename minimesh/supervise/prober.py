@@ -27,6 +27,10 @@ class Prober:
             tenant = Tenant(program.name, program.instance, leader, program.port, spawner.run_id)
             self._doubt = Doubt(tenant, clock.monotonic())
 
+    def take(self, program: Program, watch: LogWatch) -> None:
+        """Other settings of the same run count from the next question on."""
+        self._program, self._watch = program, watch
+
     async def ask(self) -> Answer:
         ready, targets = self._program.ready, self._program.targets
         match ready.probe:

@@ -1,6 +1,6 @@
 """All programs of a run, as one thing to start, watch and stop."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
@@ -11,16 +11,17 @@ import anyio
 from anyio.abc import TaskGroup
 
 from minimesh.model.clock import Clock
+from minimesh.model.service import Dependency
 from minimesh.supervise import order
 from minimesh.supervise.board import Board
 from minimesh.supervise.children import Children, become_subreaper
-from minimesh.supervise.instance import Instance, Surroundings, fresh
+from minimesh.supervise.instance import Instance, Surroundings
 from minimesh.supervise.leaders import Leaders
 from minimesh.supervise.leftovers import Leftover, find, sweep
 from minimesh.supervise.logs import Logs
 from minimesh.supervise.process import Spawner
 from minimesh.supervise.program import Program
-from minimesh.supervise.status import InstanceStatus
+from minimesh.supervise.status import InstanceStatus, State
 from minimesh.supervise.turns import Turns
 
 BURY_EVERY = 1.0
@@ -54,17 +55,16 @@ class Supervisor:
         self.run_id = run_id
         self._clock = clock
         self._children = Children(run_id)
-        self._board = Board(map(fresh, programs), on_change)
+        self._board = Board((), on_change)
         spawner = Spawner(run_id, self._children, descriptors)
-        around = Surroundings(self._board, logs, clock, rng, spawner, turns or Turns(None), Leaders(leaders))
-        self._units: dict[str, list[Instance]] = {}
-        for program in programs:
-            self._units.setdefault(program.name, []).append(Instance(program, around))
-        self._depends_on = {name: unit[0].program.depends_on for name, unit in self._units.items()}
-        self._levels = order.levels(
-            {name: [other.name for other in others] for name, others in self._depends_on.items()}
+        self._around = Surroundings(
+            self._board, logs, clock, rng, spawner, turns or Turns(None), Leaders(leaders), anyio.Lock()
         )
-        self._locks = {name: anyio.Lock() for name in self._units}
+        self._units: dict[str, list[Instance]] = {}
+        self._depends_on: dict[str, tuple[Dependency, ...]] = {}
+        self._levels: list[list[str]] = []
+        self._locks: dict[str, anyio.Lock] = {}
+        self.take(programs)
         self._stopping = self._killing = False
         self._group: TaskGroup
         self._stack = AsyncExitStack()
@@ -84,6 +84,27 @@ class Supervisor:
         self._group.cancel_scope.cancel()
         return await self._stack.__aexit__(kind, error, trace)
 
+    def take(self, programs: Sequence[Program]) -> None:
+        """From now on these are the programs. Replicas that are known live on (see `Instance.adopt`), new ones are
+        there to be started; those that are not among them any more must have been stopped."""
+        known = {(name, each.program.replica): each for name, unit in self._units.items() for each in unit}
+        self._units, changed = {}, []
+        for program in programs:
+            instance = known.get((program.name, program.replica))
+            if instance is None:
+                instance = Instance(program, self._around)
+            elif instance.program != program:
+                changed.append((instance, program))
+            self._units.setdefault(program.name, []).append(instance)
+        self._board.replace(each.status for unit in self._units.values() for each in unit)
+        for instance, program in changed:
+            instance.adopt(program)
+        self._depends_on = {name: unit[0].program.depends_on for name, unit in self._units.items()}
+        self._levels = order.levels(
+            {name: [other.name for other in others] for name, others in self._depends_on.items()}
+        )
+        self._locks = {name: self._locks.get(name) or anyio.Lock() for name in self._units}
+
     def start_all(self) -> None:
         """Sets everything off, each as soon as what it depends on allows; `settled` tells when that is done."""
         for name in self._units:
@@ -91,7 +112,7 @@ class Supervisor:
 
     async def settled(self) -> None:
         """Returns when nothing changes by itself any more: each is up, has ended, or is stuck with a reason."""
-        while not order.settled(self._depends_on, self._board.statuses):
+        while self._board.moving or not order.settled(self._depends_on, self._board.statuses):
             await self._board.changed()
 
     async def stop_all(self, within: float | None = None) -> list[Leftover]:
@@ -101,7 +122,7 @@ class Supervisor:
         """
         self._stopping = True
         for level in reversed(self._levels):
-            await _all(self._stop_unit(name, within) for name in level)
+            await _all(self._stop_unit(name, within) for name in level if name in self._locks)
         await self._end_daemons()
         return find([self.run_id], self._children.adopted())
 
@@ -124,10 +145,40 @@ class Supervisor:
         """Stops a service; what depends on it goes on. Raises KeyError."""
         await self._stop_unit(name, within)
 
+    async def start_replicas(self, replicas: Collection[tuple[str, int]]) -> None:
+        """Starts these, by name and replica, where they do not live."""
+        for name in dict.fromkeys(name for name, _ in replicas):
+            async with self._locks[name]:
+                for instance in self._units[name]:
+                    if (name, instance.program.replica) in replicas and not self._stopping:
+                        instance.begin(self._group)
+
+    async def stop_replicas(self, replicas: Collection[tuple[str, int]], within: float | None = None) -> None:
+        """Stops these, by name and replica, dependants first."""
+
+        async def stop(name: str, instances: Sequence[Instance]) -> None:
+            async with self._locks[name]:
+                await _all(instance.stop(within) for instance in instances)
+
+        for level in reversed(self._levels):
+            meant = {name: [i for i in self._units[name] if (name, i.program.replica) in replicas] for name in level}
+            await _all(stop(name, instances) for name, instances in meant.items() if instances)
+
+    def alive(self) -> frozenset[tuple[str, int]]:
+        """The replicas, by name and number, that were begun and have neither ended for good nor been stopped."""
+        return frozenset(
+            (name, each.program.replica) for name, unit in self._units.items() for each in unit if each.alive
+        )
+
+    def state(self, replica: tuple[str, int]) -> State:
+        """Of a replica, by name and number; PENDING where there is none."""
+        unit = self._board.statuses.get(replica[0], ())
+        return next((status.state for status in unit if status.replica == replica[1]), State.PENDING)
+
     async def restart(self, name: str) -> None:
         """Stops and starts; its row of restarts begins anew. Raises KeyError."""
         async with self._locks[name]:
-            await _all(instance.stop() for instance in self._units[name])
+            await _all(instance.stop() for instance in self._units.get(name, ()))
             self._begin(name, anew=True)
 
     def status(self) -> tuple[InstanceStatus, ...]:
@@ -136,12 +187,12 @@ class Supervisor:
 
     def _begin(self, name: str, *, anew: bool = False) -> None:
         if not self._stopping:
-            for instance in self._units[name]:
+            for instance in self._units.get(name, ()):
                 instance.begin(self._group, anew=anew)
 
     async def _stop_unit(self, name: str, within: float | None) -> None:
         async with self._locks[name]:
-            await _all(instance.stop(within) for instance in self._units[name])
+            await _all(instance.stop(within) for instance in self._units.get(name, ()))
 
     async def _end_daemons(self) -> None:
         patience = 0.0 if self._killing else DAEMON_PATIENCE
