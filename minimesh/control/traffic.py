@@ -1,7 +1,10 @@
 """Rows of `stat` and `edges` out of a window of counters. Pure."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import TypeVar
 
 from minimesh.control.views import EdgeView, Kind, StatView
 from minimesh.model.identity import Identity
@@ -10,6 +13,7 @@ from minimesh.telemetry.counters import CounterKey
 from minimesh.telemetry.windows import Sums, Window, total
 
 _QUANTILES = (0.5, 0.95, 0.99)
+_Group = TypeVar("_Group", str, tuple[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,11 @@ class Subject:
 
 def inbound_rows(window: Window, subjects: Iterable[Subject]) -> list[StatView]:
     """For each subject what others asked of it; for the gateway what came in by it."""
-    return [_row(window, subject, window.total(_is_traffic_of(subject))) for subject in subjects]
+    by_source, by_destination = (_grouped(window, attrgetter(end)) for end in ("source", "destination"))
+    return [
+        _row(window, subject, total((by_source if subject.kind == "gateway" else by_destination).get(subject.name, ())))
+        for subject in subjects
+    ]
 
 
 def call_rows(
@@ -39,7 +47,7 @@ def call_rows(
 
     pairs: who may call whom, so that a pair without traffic has its row too.
     """
-    seen = [(key.source, key.destination) for key in window.sums]
+    seen = _grouped(window, _ends)
     wanted = [
         pair
         for pair in dict.fromkeys((*pairs, *seen))
@@ -47,7 +55,7 @@ def call_rows(
     ]
     names = [pair[1] if source is not None else pair[0] for pair in wanted]
     return [
-        _row(window, subjects[name], window.total(_is_between(*pair)))
+        _row(window, subjects[name], total(seen.get(pair, ())))
         for name, pair in zip(names, wanted, strict=True)
         if name in subjects
     ]
@@ -55,30 +63,28 @@ def call_rows(
 
 def route_rows(window: Window, subjects: Mapping[str, Subject], wanted: Callable[[CounterKey], bool]) -> list[StatView]:
     """A row for each route that had traffic, under the name of its destination."""
-    rows: list[StatView] = []
-    for name, route in sorted({(key.destination, key.route) for key in window.sums if wanted(key)}):
-        if name in subjects:
-            sums = total(
-                sums
-                for key, sums in window.sums.items()
-                if wanted(key) and (key.destination, key.route) == (name, route)
-            )
-            rows.append({**_row(window, subjects[name], sums), "route": route})
-    return rows
+    seen = _grouped(window, lambda key: (key.destination, key.route) if wanted(key) else ("", ""))
+    return [
+        {**_row(window, subjects[name], total(parts)), "route": route}
+        for (name, route), parts in sorted(seen.items())
+        if name in subjects
+    ]
 
 
 def edge_rows(window: Window, active: Mapping[CounterKey, int], identity: Callable[[str], Identity]) -> list[EdgeView]:
     """Every pair that has traffic now or had it in the window, by name. active: exchanges that run."""
-    running = [key for key, count in active.items() if count]
-    between = sorted({(key.source, key.destination) for key in (*window.sums, *running) if key.destination})
-    return [_edge(window, active, identity, *pair) for pair in between]
+    seen = _grouped(window, _ends)
+    running: Counter[tuple[str, str]] = Counter()
+    for key, count in active.items():
+        if count:
+            running[_ends(key)] += count
+    between = sorted(pair for pair in seen.keys() | running.keys() if pair[1])
+    return [_edge(window, total(seen.get(pair, ())), running[pair], identity, *pair) for pair in between]
 
 
 def _edge(
-    window: Window, active: Mapping[CounterKey, int], identity: Callable[[str], Identity], source: str, destination: str
+    window: Window, sums: Sums, active: int, identity: Callable[[str], Identity], source: str, destination: str
 ) -> EdgeView:
-    is_mine = _is_between(source, destination)
-    sums = window.total(is_mine)
     p50, _, p99 = _quantiles(sums)
     return {
         "source": source,
@@ -90,7 +96,7 @@ def _edge(
         "secured": "memory",
         "client_id": identity(source).spiffe_id,
         "requests": sums.requests,
-        "active": sum(count for key, count in active.items() if is_mine(key)),
+        "active": active,
         "reasons": sums.reasons,
     }
 
@@ -120,11 +126,13 @@ def _quantiles(sums: Sums) -> list[float | None]:
     return [None if value is None else milliseconds(value) for value in sums.quantiles(_QUANTILES)]
 
 
-def _is_traffic_of(subject: Subject) -> Callable[[CounterKey], bool]:
-    if subject.kind == "gateway":
-        return lambda key: key.source == subject.name
-    return lambda key: key.destination == subject.name
+def _grouped(window: Window, group: Callable[[CounterKey], _Group]) -> dict[_Group, list[Sums]]:
+    """The sums of each group: looked through once, however many rows there are."""
+    found: dict[_Group, list[Sums]] = {}
+    for key, sums in window.sums.items():
+        found.setdefault(group(key), []).append(sums)
+    return found
 
 
-def _is_between(source: str, destination: str) -> Callable[[CounterKey], bool]:
-    return lambda key: key.source == source and key.destination == destination
+def _ends(key: CounterKey) -> tuple[str, str]:
+    return key.source, key.destination
