@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, cast
 from minimesh.cli.context import Context
 from minimesh.cli.errors import CommandError, Exit
 from minimesh.cli.ps import BAD, why
+from minimesh.cli.reload import apply, request, tell
 from minimesh.cli.text import elapsed
 from minimesh.control.arguments import words
-from minimesh.control.client import Client, NotRunningError, segment
+from minimesh.control.client import Client, NotRunningError
 from minimesh.control.paths import StateFolder
 from minimesh.model.clock import SystemClock
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 POLL = 0.05
 LAST_LINES = 5
 GOOD = frozenset({"ready", "running", "completed"})
+MOVING = frozenset({"starting", "waiting", "stopping"})
 
 
 def running(root: Path) -> MeshView | None:
@@ -46,11 +48,9 @@ def start_apart(context: Context, options: UpOptions, patience: float) -> int:
     if running(options.root) is None:
         process = _spawn(options)
     else:
-        context.note("already up")
-        for name in options.only:
-            client.post(f"/v1/services/{segment(name)}/start")
+        tell(context, apply(context, options.root, request(options)))
     mesh = None
-    while mesh is None or mesh["state"] == "starting":
+    while mesh is None or mesh["state"] == "starting" or (process is None and _is_moving(client)):
         if process is not None and process.poll() is not None:
             raise _could_not_start(options.root)
         if clock.monotonic() - began > patience:
@@ -67,16 +67,19 @@ def start_apart(context: Context, options: UpOptions, patience: float) -> int:
 
 
 def attach(context: Context, options: UpOptions) -> int:
-    """`up` in a folder where a mesh runs: starts what is named there, and follows the output."""
+    """`up` where a mesh runs: applies what differs, starts what is stopped (or is named), and follows the output."""
     from minimesh.cli.logs import logs  # noqa: PLC0415 - hardly ever
 
-    client = Client(options.root)
-    for name in options.only:
-        client.post(f"/v1/services/{segment(name)}/start")
-    context.note("already up: this follows its output, and Ctrl-C leaves it running (minimesh down stops it)")
+    tell(context, apply(context, options.root, request(options)))
+    context.note("the mesh runs apart: this follows its output, and Ctrl-C leaves it running (minimesh down stops it)")
     return logs(
         context._replace(file=str(options.file)), svc=options.only, follow=True, tail=0, timestamps=False, since=None
     )
+
+
+def _is_moving(client: Client) -> bool:
+    services = cast("list[ServiceView]", client.get("/v1/services"))
+    return any(service["state"] in MOVING for service in services)
 
 
 def _spawn(options: UpOptions) -> subprocess.Popen[bytes]:

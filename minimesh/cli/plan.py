@@ -1,9 +1,8 @@
-"""What `minimesh up` would start, told without starting it; and a project narrowed to some of its services."""
+"""What `minimesh up` would start, told without starting it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from minimesh.cli.table import Column
@@ -52,16 +51,3 @@ def _service(service: Service) -> Planned:
 
 def _after(member: Service | Task) -> tuple[str, ...]:
     return tuple(dependency.name for dependency in member.depends_on)
-
-
-def without_order(project: Project, names: tuple[str, ...]) -> Project:
-    """The project where the named ones wait for nobody; they may still call whom they could."""
-    services = {
-        name: replace(service, depends_on=(), calls=service.callees) if name in names else service
-        for name, service in project.services.items()
-    }
-    tasks = {
-        name: replace(task, depends_on=(), calls=task.callees) if name in names else task
-        for name, task in project.tasks.items()
-    }
-    return replace(project, services=services, tasks=tasks)

@@ -24,6 +24,7 @@ COLUMNS = (
     Column("MESHED", drop=4),
     Column("KIND", wide=True),
     Column("PIDS", wide=True),
+    Column("URL", wide=True),
     Column("REASON", shrink=20),
 )
 UNASKED = frozenset({"completed", "pending"})
@@ -64,6 +65,7 @@ def row(service: ServiceView) -> tuple[str, ...]:
         service["meshed"] or NONE,
         service["kind"],
         ",".join(pids) or NONE,
+        service["url"] or NONE,
         why(service),
     )
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 def rescue(error: Exception) -> tuple[list[Told], Exit]:
     """What to show for any exception that a command let through, and its exit code."""
     if not isinstance(error, CommandError):
+        if told := _told_by_the_mesh(error):
+            return told, Exit.USAGE
         if "minimesh.spec" in sys.modules:  # most errors are about no file
             told = _of_the_file(error)
             if told:
@@ -34,6 +36,14 @@ def tell(problems: Iterable[Problem]) -> list[Told]:
     from minimesh.spec import as_json, render  # noqa: PLC0415
 
     return [Told(render(problem), as_json(problem)) for problem in problems]
+
+
+def _told_by_the_mesh(error: Exception) -> list[Told]:
+    """The mistakes of a file that a running mesh refused to take over."""
+    from minimesh.control.client import RefusedError  # noqa: PLC0415
+
+    problems = error.body.get("problems", []) if isinstance(error, RefusedError) else []
+    return [Told(each["text"], {key: value for key, value in each.items() if key != "text"}) for each in problems]
 
 
 def explain(error: Exception) -> CommandError:
@@ -60,6 +70,13 @@ def _of_the_mesh(error: Exception) -> CommandError | None:
         case RefusedError(status=404):
             return CommandError("MM403", error.message, exit_code=Exit.USAGE, help=error.help or "minimesh ps")
         case RefusedError():
-            return CommandError("MM409", error.message, help=error.help or "")
+            own = error.code.startswith("MM")
+            return CommandError(
+                error.code if own else "MM409",
+                error.message,
+                where=error.body.get("where", ""),
+                evidence=error.body.get("evidence", ()),
+                help=error.help or "",
+            )
         case _:
             return None

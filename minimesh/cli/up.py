@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from minimesh.cli.context import Context
 from minimesh.cli.errors import Exit, usage
 from minimesh.cli.options import Argument, Command, Option
-from minimesh.cli.plan import COLUMNS, planned, without_order
+from minimesh.cli.plan import COLUMNS, planned
 from minimesh.cli.project import SET, check_names, check_profiles, file_of, further_of, load
 from minimesh.cli.values import duration
 
@@ -49,8 +49,10 @@ def up(
         check_names(project, svc)
         check_profiles(project, profile)
     if project is not None and no_deps:
+        from minimesh.spec.alone import without_order  # noqa: PLC0415 - hardly ever
+
         project = without_order(project, svc)
-        options = replace(options, project=project)
+        options = replace(options, alone=True)
     if project is not None and (dry_run or apart):
         return _ahead(context, options, project, wait_timeout if apart and not dry_run else None)
     return _here(context, options, bare=no_log_prefix, stamps=timestamps)

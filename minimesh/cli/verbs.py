@@ -24,6 +24,8 @@ GROUPS: dict[str, dict[str, Verb]] = {
         "start": Verb("life", "start services that are stopped"),
         "stop": Verb("life", "stop services, and leave the rest running"),
         "restart": Verb("life", "stop services and start them again"),
+        "scale": Verb("reload", "how many replicas a service has"),
+        "reload": Verb("reload", "read minimesh.toml again and apply what differs"),
         "exec": Verb("process", "run a program as a service: its identity, addresses and folder"),
         "run": Verb("runner", "gateway and records before one program, with no file at all"),
     },

@@ -6,7 +6,7 @@ from contextlib import suppress
 import anyio
 from anyio import to_thread
 
-from minimesh.model.project import AccessLog, LogFormat, LogLimits
+from minimesh.model.project import AccessLog, LogFormat, LogLimits, Project
 from minimesh.model.record import Record
 from minimesh.policy.resend import MOST_CONNECT_TRIES
 from minimesh.supervise.logfile import LogFile
@@ -66,3 +66,30 @@ class AccessWriter:
     def _lines(self, records: Sequence[Record]) -> str:
         offset = self._ring.wall_offset
         return "".join([f"{self._format(access_line(record, offset, MOST_CONNECT_TRIES))}\n" for record in records])
+
+
+class AccessLogKeeper:
+    """Has the access log written as the project says, also when it says something else."""
+
+    def __init__(self, project: Project, ring: Ring, say: Callable[[str], None]) -> None:
+        self._settings = project.access_log, project.logs
+        self._ring = ring
+        self._say = say
+        self._scope = anyio.CancelScope()
+
+    def take(self, project: Project) -> None:
+        """From now on as this project says; what the old log lacks still goes there."""
+        settings = project.access_log, project.logs
+        if settings != self._settings:
+            self._settings = settings
+            self._scope.cancel()
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            log, limits = self._settings
+            with anyio.CancelScope() as self._scope:
+                if log is None:
+                    await anyio.sleep_forever()
+                else:
+                    await AccessWriter(log, limits, self._ring, self._say).run()

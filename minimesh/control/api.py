@@ -10,9 +10,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from minimesh.control import live, openapi, show
+from minimesh.control import bodies, live, openapi, refusal, show
+from minimesh.control.apply import Applied
 from minimesh.control.mesh import Mesh
+from minimesh.control.refusal import ApiError
+from minimesh.control.settle import StartError
 from minimesh.control.views import DownView, ErrorBody, ErrorView
+from minimesh.spec.problem import SpecError
 from minimesh.telemetry.windows import LONGEST_WINDOW
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -21,17 +25,6 @@ DEFAULT_WINDOW_MS = 60_000.0
 DEFAULT_TAIL = 100
 LONGEST_TAIL = 100_000
 LARGEST_BODY = 64 * 1024
-
-
-class ApiError(Exception):
-    """An answer of 4xx."""
-
-    def __init__(self, status: int, code: str, message: str, help: str = "") -> None:  # noqa: A002 - the field's name
-        super().__init__(message)
-        self.status = status
-        self.body: ErrorBody = {"code": code, "message": message}
-        if help:
-            self.body["help"] = help
 
 
 def application(mesh: Mesh, on_crash: Callable[[Exception], None]) -> Starlette:
@@ -81,6 +74,23 @@ class _Api:
         work = {"start": supervisor.start, "stop": supervisor.stop, "restart": supervisor.restart}
         await work[verb](name)
         return Response(status_code=204)
+
+    async def scale(self, request: Request) -> Response:
+        name, number = self._known(request.path_params["name"]), bodies.replicas(await _body(request))
+        return JSONResponse(show.reload_view(await self._changed(self._mesh.changes.scale({name: number}))))
+
+    async def reload(self, request: Request) -> Response:
+        asked = bodies.asked(await _body(request))
+        applied = await self._changed(self._mesh.changes.reload(asked))
+        return JSONResponse(show.reload_view(applied, dry_run=asked.dry_run))
+
+    async def _changed(self, change: Awaitable[Applied]) -> Applied:
+        try:
+            return await change
+        except SpecError as error:
+            raise refusal.of_the_file(error) from None
+        except StartError as error:
+            raise refusal.of_the_world(error.problem) from None
 
     async def stat(self, request: Request) -> Response:
         query = request.query_params

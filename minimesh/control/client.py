@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, cast
 from urllib.parse import quote, urlencode
 
 from minimesh.control.paths import StateFolder
-from minimesh.control.views import ErrorView
+from minimesh.control.views import ErrorBody, ErrorView
 
 Parameters: TypeAlias = Mapping[str, str | int | float | list[str] | None]
 """Query parameters; None and the empty list are left out, a list is repeated."""
@@ -24,14 +24,22 @@ class NotRunningError(Exception):
 
 
 class RefusedError(Exception):
-    """The mesh answered with an error. `code`, `message` and `help` are for people."""
+    """The mesh answered with an error. `code`, `message` and `help` are for people, `body` is all that it said."""
 
-    def __init__(self, status: int, code: str, message: str, help: str | None = None) -> None:  # noqa: A002 - the field's name
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        help: str | None = None,  # noqa: A002 - the field's name
+        body: ErrorBody | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.help = help
+        self.body: ErrorBody = body or {"code": code, "message": message}
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -126,6 +134,6 @@ def _refusal(answer: http.client.HTTPResponse) -> RefusedError:
     content = answer.read()
     try:
         error = cast("ErrorView", json.loads(content))["error"]
-        return RefusedError(answer.status, error["code"], error["message"], error.get("help"))
+        return RefusedError(answer.status, error["code"], error["message"], error.get("help"), error)
     except (ValueError, KeyError, TypeError):
         return RefusedError(answer.status, "unreadable", f"the mesh answered {answer.status}", None)

@@ -8,6 +8,10 @@ STATE_FOLDER = "MM105"
 CANNOT_LISTEN = "MM106"
 UNKNOWN_SERVICE = "MM107"
 UNKNOWN_CODEC = "MM108"
+CANNOT_SCALE = "MM109"
+STOPPING = "MM110"
+NO_FILE = "MM111"
+OTHER_VERSION = "MM112"
 CRASH_LOOP = "MM301"
 CRASH = "MM500"
 
@@ -42,4 +46,16 @@ stderr mostly says why. `minimesh restart NAME` tries again from the beginning."
     UNKNOWN_CODEC: """\
 MINIMESH_CODEC chooses what reads and writes HTTP/1.1; there is no codec of that name. Without it the
 fast one is taken.""",
+    CANNOT_SCALE: """\
+Replicas listen on different ports, so a service that has its `port` written is alone; without `port` each
+replica gets one in $PORT. Tasks, addresses and the gateway have no replicas. Where the file says
+`replicas = { min, max, rps }`, the number stays within these.""",
+    STOPPING: """\
+The mesh has been told to stop, and does nothing else any more. `minimesh up` starts it again.""",
+    OTHER_VERSION: """\
+What is installed is another version than the mesh that runs, so the two may not mean the same by a file. Nothing
+was changed. Start the mesh anew: `minimesh down && minimesh up -d`.""",
+    NO_FILE: """\
+The mesh was started without a minimesh.toml (`minimesh run`), so there is nothing to read again. End it and
+start it as you want it to be.""",
 }

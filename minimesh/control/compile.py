@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from minimesh.control.layout import Layout, pairs, takes_calls
-from minimesh.control.names import is_literal
+from minimesh.control.names import is_literal, is_loopback
 from minimesh.model.address import Address, loopback
 from minimesh.model.identity import Identity
 from minimesh.model.project import GATEWAY, Project
@@ -23,7 +23,16 @@ def compile_snapshot(project: Project, layout: Layout, endpoints: Endpoints, gen
     listeners = [_outbound(project, layout, caller, callee) for caller, callee in pairs(project)]
     if project.gateway and layout.gateway:
         gateway, identity = project.gateway, identity_of(project, GATEWAY)
-        way_in = Listener(ListenerKind.GATEWAY, layout.gateway, identity, gateway.routes, gateway.limits)
+        names = service_names(project, layout)
+        way_in = Listener(
+            ListenerKind.GATEWAY,
+            layout.gateway,
+            identity,
+            gateway.routes,
+            gateway.limits,
+            tuple(names.values()),
+            domain_of(project) if names else "",
+        )
         listeners.insert(0, way_in)
     return Snapshot(
         generation,
@@ -49,6 +58,25 @@ def without_gateway(snapshot: Snapshot) -> Snapshot:
     """The next generation, in which nothing comes in from outside any more."""
     inner = {name: each for name, each in snapshot.listeners.items() if each.kind is not ListenerKind.GATEWAY}
     return replace(snapshot, generation=snapshot.generation + 1, listeners=inner)
+
+
+def service_names(project: Project, layout: Layout) -> dict[str, Route]:
+    """`orders.shop.localhost` for each service that takes calls; where a browser on this machine alone can say so,
+    and no written route has that host. By service."""
+    gateway = project.gateway
+    if gateway is None or layout.gateway is None or not is_loopback(layout.gateway.host):
+        return {}
+    domain = domain_of(project)
+    written = {route.host for route in gateway.routes}
+    return {
+        service.name: Route(service.name, host=f"{service.name}.{domain}", where=service.where)
+        for service in project.services.values()
+        if takes_calls(service) and f"{service.name}.{domain}" not in written
+    }
+
+
+def domain_of(project: Project) -> str:
+    return f"{project.name}.localhost"
 
 
 def identity_of(project: Project, name: str) -> Identity:

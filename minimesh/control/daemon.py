@@ -115,8 +115,8 @@ async def _live(options: UpOptions, loaded: Loaded, folder: StateFolder, clock: 
         plane.close()
         folder.run.unlink(missing_ok=True)
         raise
-    for warning in prepared.warnings:
-        mesh.note(warning)
+    for warning in prepared.world.warnings:
+        mesh.telling.note(warning)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_serve, mesh, listener, lambda error: report(write_crash(folder.path, error, clock)))
         with _signals(mesh):

@@ -17,6 +17,12 @@ class Layout:
     outbound: Mapping[tuple[str, str], Address] = field(default_factory=dict)
     replicas: Mapping[tuple[str, int], int] = field(default_factory=dict)
 
+    @property
+    def ports(self) -> frozenset[int]:
+        """All of them."""
+        addresses = [*self.outbound.values(), *((self.gateway,) if self.gateway else ())]
+        return frozenset((*self.replicas.values(), *(address.port for address in addresses)))
+
 
 def takes_calls(service: Service) -> bool:
     return service.has_port if service.process else bool(service.addresses)

@@ -23,6 +23,10 @@ def is_literal(host: str) -> bool:
     return True
 
 
+def is_loopback(host: str) -> bool:
+    return is_literal(host) and ipaddress.ip_address(host).is_loopback
+
+
 async def look_up(host: str, port: int) -> Sequence[str]:
     """All addresses of a name, as the system's resolver orders them."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -38,11 +42,21 @@ class Names:
         on_change: Callable[[str], None],
         resolve: LookUp = look_up,
     ) -> None:
-        self._services = services
+        self._services: Mapping[str, Sequence[Address]] = {}
         self._on_change = on_change
         self._resolve = resolve
-        self._known: dict[Address, tuple[Address, ...]] = {
-            address: (address,) for addresses in services.values() for address in addresses if is_literal(address.host)
+        self._known: dict[Address, tuple[Address, ...]] = {}
+        self._news = asyncio.Event()
+        self.take(services)
+
+    def take(self, services: Mapping[str, Sequence[Address]]) -> None:
+        """These services from now on; names among their addresses that are new are looked up at once."""
+        addresses = {address for each in services.values() for address in each}
+        if any(address not in self._known and not is_literal(address.host) for address in addresses):
+            self._news.set()
+        self._services = services
+        self._known = {
+            address: (address,) if is_literal(address.host) else self._known.get(address, ()) for address in addresses
         }
 
     def of(self, service: str) -> tuple[Address, ...]:
@@ -51,20 +65,22 @@ class Names:
         return tuple(dict.fromkeys(found))
 
     async def keep_fresh(self) -> None:
-        """Never returns, unless there is no name among the addresses."""
-        if all(is_literal(address.host) for addresses in self._services.values() for address in addresses):
-            return
+        """Never returns."""
         while True:
+            self._news.clear()
             await self.refresh()
-            await anyio.sleep(EVERY)
+            with anyio.move_on_after(EVERY):
+                await self._news.wait()
 
     async def refresh(self) -> None:
-        for service, addresses in self._services.items():
+        for service, addresses in tuple(self._services.items()):
+            if service not in self._services:
+                continue
             before = self.of(service)
             for address in addresses:
                 if not is_literal(address.host):
                     await self._refresh(address)
-            if self.of(service) != before:
+            if service in self._services and self.of(service) != before:
                 self._on_change(service)
 
     async def _refresh(self, address: Address) -> None:
@@ -72,5 +88,5 @@ class Names:
             hosts = await self._resolve(address.host, address.port)
         except (OSError, UnicodeError):
             return
-        if hosts:
+        if hosts and address in self._known:
             self._known[address] = tuple(Address(host, address.port) for host in hosts)

@@ -65,6 +65,15 @@ OPERATIONS = (
         mistakes=(404,),
     ),
     Operation(
+        "scale",
+        "post",
+        "/v1/services/{name}/scale",
+        "So many replicas of a service, until the file says another number; answers when those that go have ended",
+        views.ReloadView,
+        body=views.ScaleRequest,
+        mistakes=(404, 409),
+    ),
+    Operation(
         "change",
         "post",
         "/v1/services/{name}/{verb}",
@@ -132,6 +141,15 @@ OPERATIONS = (
         stream=True,
     ),
     Operation(
+        "reload",
+        "post",
+        "/v1/reload",
+        "Read the files again and apply what differs, or nothing where there is a mistake in them",
+        views.ReloadView,
+        body=views.ReloadRequest,
+        mistakes=(409, 422),
+    ),
+    Operation(
         "down",
         "post",
         "/v1/down",
@@ -189,7 +207,13 @@ def _answer(operation: Operation) -> dict[str, Any]:
 
 
 def _error(status: int) -> dict[str, Any]:
-    meaning = {400: "a parameter is not right", 404: "no such name", 409: "not now", 500: "a mistake of the mesh"}
+    meaning = {
+        400: "a parameter is not right",
+        404: "no such name",
+        409: "not now",
+        422: "a file cannot be used",
+        500: "a mistake of the mesh",
+    }
     return {"description": meaning[status], "content": {JSON: {"schema": schema_of(views.ErrorView)}}}
 
 

@@ -24,10 +24,20 @@ class NoPortError(Exception):
 class PortBook:
     """Remembers the port of each purpose ("gateway", "web->orders", "orders/2")."""
 
-    def __init__(self, seed: str, known: Mapping[str, int], ephemeral: tuple[int, int], is_free: IsFree) -> None:
-        """seed: tells this project's ports from those of others, so that two seldom want the same."""
+    def __init__(
+        self,
+        seed: str,
+        known: Mapping[str, int],
+        ephemeral: tuple[int, int],
+        is_free: IsFree,
+        held: Mapping[str, int] | None = None,
+    ) -> None:
+        """seed: tells this project's ports from those of others, so that two seldom want the same.
+
+        held: the purposes that have their ports now, which are not free because they are ours."""
         self._seed = seed
-        self._known = dict(known)
+        self._held = dict(held or {})
+        self._known = {**known, **self._held}
         self._usable = _outside(ephemeral)
         self._is_free = is_free
         self._taken: set[int] = set()
@@ -42,7 +52,11 @@ class PortBook:
         self._taken.add(port)
 
     def choose(self, purpose: str, wish: int | None = None) -> int:
-        """The port of a purpose: the one it had, else the wish, else any. Raises NoPortError."""
+        """The port of a purpose: the one it has or had, else the wish, else any. Raises NoPortError."""
+        held = self._held.get(purpose)
+        if held is not None and held not in self._taken:
+            self._taken.add(held)
+            return held
         for port in self._candidates(purpose, wish):
             if port not in self._taken and self._is_free(port):
                 self._taken.add(port)

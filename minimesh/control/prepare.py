@@ -1,18 +1,17 @@
 """Everything before the first service: what an earlier run left, ports, listeners, programs."""
 
 import os
+from collections.abc import Collection
 
 from minimesh.control import codes, tune
-from minimesh.control.layout import Layout
 from minimesh.control.mesh import Prepared, first_snapshot
 from minimesh.control.paths import StateFolder
-from minimesh.control.programs import programs, selected
 from minimesh.control.report import Note, Problem, Reporter, UpOptions
-from minimesh.control.settle import StartError, cannot_listen, check_written_ports, may_choose_again, settle
-from minimesh.dataplane import FAST, Codec, DataPlane, ListenError
+from minimesh.control.settle import StartError, remember
+from minimesh.control.world import World, listening, settled
+from minimesh.dataplane import FAST, Codec, DataPlane
 from minimesh.dataplane.codecs import codec_named
 from minimesh.model.clock import Clock
-from minimesh.model.project import Project
 from minimesh.model.snapshot import Snapshot
 from minimesh.spec.load import Loaded
 from minimesh.supervise.leaders import survivors
@@ -20,8 +19,6 @@ from minimesh.supervise.leftovers import sweep
 from minimesh.supervise.runfile import Run, new_run, read_run, write_run
 
 CODEC_VARIABLE = "MINIMESH_CODEC"
-OTHER_PORTS = 5
-"""How often other ports are tried, where somebody takes one between our looking and our binding."""
 
 
 async def take_over(folder: StateFolder, clock: Clock, report: Reporter) -> Run:
@@ -41,26 +38,13 @@ def prepare(
     options: UpOptions, loaded: Loaded, folder: StateFolder, run: Run, plane: DataPlane
 ) -> tuple[Prepared, Snapshot]:
     """Settles all ports and has the data plane listen. Raises StartError or SpecError."""
-    project = loaded.project
-    try:
-        start = selected(project, options.only, options.profiles)
-    except KeyError as error:
-        raise StartError(
-            Problem(codes.UNKNOWN_SERVICE, f"there is no service or task {error.args[0]}", help="minimesh validate")
-        ) from None
-    check_written_ports(project)
-    layout, snapshot = _listen(project, folder, plane)
-    prepared = Prepared(
-        project,
-        folder,
-        layout,
-        programs(project, layout, os.environ),
-        start,
-        run,
-        (*options.warnings, *(f"{warning.where}: {warning.message}" for warning in loaded.warnings)),
-        tune.raise_descriptor_limit(),
-    )
-    return prepared, snapshot
+
+    def make(avoid: Collection[int]) -> World:
+        return settled(options, loaded, folder, avoid=avoid)
+
+    world = listening(make, lambda world: plane.apply(first_snapshot(world)))
+    remember(folder, world.project, world.layout)
+    return Prepared(world, folder, run, tune.raise_descriptor_limit()), first_snapshot(world)
 
 
 def chosen_codec() -> Codec:
@@ -71,18 +55,3 @@ def chosen_codec() -> Codec:
     except ValueError as error:
         problem = Problem(codes.UNKNOWN_CODEC, f"{CODEC_VARIABLE}: {error}", help=f"unset {CODEC_VARIABLE}")
         raise StartError(problem) from error
-
-
-def _listen(project: Project, folder: StateFolder, plane: DataPlane) -> tuple[Layout, Snapshot]:
-    taken: set[int] = set()
-    while True:
-        layout = settle(project, folder, taken)
-        snapshot = first_snapshot(project, layout)
-        try:
-            plane.apply(snapshot)
-        except ListenError as error:
-            if not may_choose_again(project, error.listener) or len(taken) >= OTHER_PORTS:
-                raise cannot_listen(project, error.listener, error.error) from error
-            taken.add(error.listener.address.port)
-        else:
-            return layout, snapshot

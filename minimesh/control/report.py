@@ -14,7 +14,7 @@ class UpOptions:
 
     project: a ready-made one instead of a file, with the warnings that its reading gave. only: these services and
     what they depend on (empty: all whose profile is on). further, overrides: what is merged into the file, as
-    `minimesh.spec.load` takes it. profiles: those asked for.
+    `minimesh.spec.load` takes it. profiles: those asked for. alone: `only` wait for nobody, and bring nobody with them.
     """
 
     root: Path
@@ -25,6 +25,7 @@ class UpOptions:
     further: tuple[Path, ...] = ()
     overrides: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

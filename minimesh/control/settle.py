@@ -1,7 +1,7 @@
 """Ports for everything: those that are written must be free, the others are chosen."""
 
 import errno
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from minimesh.control import codes, ports
 from minimesh.control.holders import holder_of
@@ -23,27 +23,52 @@ class StartError(Exception):
         self.problem = problem
 
 
-def settle(project: Project, folder: StateFolder, avoid: Collection[int] = ()) -> Layout:
-    """The layout, remembered for the next start. avoid: ports that proved to be taken. Raises StartError."""
-    book = ports.PortBook(str(project.root), ports.load_ports(folder.ports), ports.ephemeral_range(), ports.is_free)
+def settle(
+    project: Project, folder: StateFolder, avoid: Collection[int] = (), held: Mapping[str, int] | None = None
+) -> Layout:
+    """The layout. avoid: ports that proved to be taken. held: what `chosen` says, kept. Raises StartError."""
+    book = ports.PortBook(
+        str(project.root), ports.load_ports(folder.ports), ports.ephemeral_range(), ports.is_free, held
+    )
     for port in (*avoid, *_written(project)):
         book.reserve(port)
     try:
-        layout = Layout(
+        return Layout(
             _gateway(project, book),
             {pair: Address(HOST, book.choose("->".join(pair))) for pair in pairs(project)},
             {replica: _replica(project, book, *replica) for replica in listening_replicas(project)},
         )
     except ports.NoPortError as error:
         raise StartError(Problem(codes.NO_PORT, str(error))) from error
-    ports.save_ports(folder.ports, book.known)
-    return layout
 
 
-def check_written_ports(project: Project) -> None:
-    """Nobody else may listen where a service of ours is going to. Raises StartError."""
+def remember(folder: StateFolder, project: Project, layout: Layout) -> None:
+    """Everything gets the same port at the next start, where that is free then."""
+    known = ports.load_ports(folder.ports)
+    if (now := {**known, **chosen(project, layout)}) != known:
+        ports.save_ports(folder.ports, now)
+
+
+def chosen(project: Project, layout: Layout) -> dict[str, int]:
+    """The ports that no file wrote, each by what it is for."""
+    gateway = layout.gateway if project.gateway and project.gateway.listen is None else None
+    return {
+        **({GATEWAY: gateway.port} if gateway else {}),
+        **{"->".join(pair): address.port for pair, address in layout.outbound.items()},
+        **{
+            f"{service}/{replica}": port
+            for (service, replica), port in layout.replicas.items()
+            if project.services[service].port is None
+        },
+    }
+
+
+def check_written_ports(project: Project, ours: Collection[int] = ()) -> None:
+    """Nobody else may listen where a service of ours is going to. ours: ports that we hold. Raises StartError."""
     for service in project.services.values():
-        if service.process and service.port is not None and not ports.is_free(service.port):
+        if service.port is None or service.port in ours or not service.process:
+            continue
+        if not ports.is_free(service.port):
             raise StartError(
                 Problem(
                     codes.SERVICE_PORT,

@@ -5,13 +5,24 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 
 from minimesh import __version__
-from minimesh.control.compile import identity_of
+from minimesh.control.apply import Applied
+from minimesh.control.compile import identity_of, service_names
 from minimesh.control.environment import mesh_environment
 from minimesh.control.layout import callees, callers, pairs, takes_calls
 from minimesh.control.mesh import Mesh
 from minimesh.control.traffic import Subject, call_rows, edge_rows, inbound_rows, route_rows
 from minimesh.control.tune import resident_bytes
-from minimesh.control.views import EdgeView, EnvView, InstanceView, Kind, LoopView, MeshView, ServiceView, StatView
+from minimesh.control.views import (
+    EdgeView,
+    EnvView,
+    InstanceView,
+    Kind,
+    LoopView,
+    MeshView,
+    ReloadView,
+    ServiceView,
+    StatView,
+)
 from minimesh.dataplane import Statistics
 from minimesh.model.address import LOOPBACK, Address
 from minimesh.model.project import GATEWAY
@@ -57,7 +68,7 @@ def mesh_view(mesh: Mesh) -> MeshView:
         "resident_bytes": resident_bytes(),
         "gateway": {"address": str(address), "url": url} if address and url else None,
         "services": len(mesh.project.services),
-        "warnings": list(mesh.prepared.warnings),
+        "warnings": list(mesh.world.warnings),
     }
 
 
@@ -66,7 +77,8 @@ def service_views(mesh: Mesh) -> list[ServiceView]:
     statuses = mesh.statuses()
     now = mesh.clock.wall()
     found = [_gateway_view(mesh, now)] if mesh.layout.gateway else []
-    return found + [_service_view(mesh, name, instances, now) for name, instances in statuses.items()]
+    urls = _urls(mesh)
+    return found + [_service_view(mesh, name, instances, urls.get(name), now) for name, instances in statuses.items()]
 
 
 def environment_view(mesh: Mesh, name: str) -> EnvView:
@@ -77,7 +89,7 @@ def environment_view(mesh: Mesh, name: str) -> EnvView:
     if caller is None:
         mesh.project.services[name]  # an address has nothing to run, any other name is not known
         return _env_view()
-    program = next(program for program in mesh.prepared.programs if program.name == name)
+    program = next(program for program in mesh.world.programs if program.name == name)
     assert caller.process is not None, "callers have one"
     shell = caller.process.command.shell
     mesh_env = mesh_environment(mesh.project, mesh.layout, caller, 1)
@@ -110,6 +122,23 @@ def edge_views(mesh: Mesh, window: float) -> list[EdgeView]:
     return edge_rows(seen, active, lambda name: identity_of(mesh.project, name))
 
 
+def reload_view(applied: Applied, *, dry_run: bool = False) -> ReloadView:
+    change = applied.change
+    return {
+        "generation": applied.generation,
+        "added": list(change.added),
+        "removed": list(change.removed),
+        "restarted": dict(change.restarted),
+        "changed": dict(change.changed),
+        "started": list(applied.started),
+        "unchanged": change.unchanged,
+        "duration_ms": milliseconds(applied.seconds),
+        "dry_run": dry_run,
+        "warnings": list(applied.warnings),
+        "summary": applied.summary,
+    }
+
+
 def names(mesh: Mesh) -> frozenset[str]:
     """Everything that can be asked for by name."""
     return frozenset((GATEWAY, *mesh.project.services, *mesh.project.tasks))
@@ -136,20 +165,30 @@ def _gateway_view(mesh: Mesh, now: float) -> ServiceView:
         "up_ms": up,
         "pid": os.getpid(),
         "listen": str(mesh.layout.gateway),
+        "url": mesh.gateway_url,
         "meshed": "memory",
         "reason": None,
         "instances": [],
     }
 
 
-def _service_view(mesh: Mesh, name: str, instances: Sequence[InstanceStatus], now: float) -> ServiceView:
+def _urls(mesh: Mesh) -> dict[str, str]:
+    """Where a service answers by its own name."""
+    gateway = mesh.layout.gateway
+    names = service_names(mesh.project, mesh.layout)
+    return {name: f"http://{route.host}:{gateway.port}" for name, route in names.items()} if gateway else {}
+
+
+def _service_view(
+    mesh: Mesh, name: str, instances: Sequence[InstanceStatus], url: str | None, now: float
+) -> ServiceView:
     state = min((status.state for status in instances), key=_WORST_FIRST.index)
     worst = next(status for status in instances if status.state is state)
     shown = [_instance_view(status, now) for status in instances]
     running = [view for view in shown if view["pid"] is not None]
     return {
         "name": name,
-        "kind": _kind(mesh, name),
+        "kind": _kind(mesh, name, instances),
         "state": State.RUNNING.value if state is State.READY else state.value,
         "ready": sum(status.serving or status.state is State.COMPLETED for status in instances),
         "replicas": len(instances),
@@ -157,6 +196,7 @@ def _service_view(mesh: Mesh, name: str, instances: Sequence[InstanceStatus], no
         "up_ms": running[0]["up_ms"] if running else None,
         "pid": running[0]["pid"] if running else None,
         "listen": _listen(mesh, name, shown),
+        "url": url,
         "meshed": "memory" if _is_meshed(mesh, name) else None,
         "reason": worst.reason or None,
         "instances": shown,
@@ -190,16 +230,17 @@ def _listen(mesh: Mesh, name: str, instances: Sequence[InstanceView]) -> str | N
 
 def _is_meshed(mesh: Mesh, name: str) -> bool:
     service = mesh.project.services.get(name)
-    caller = callers(mesh.project).get(name)
-    return (service is not None and takes_calls(service)) or (
-        caller is not None and bool(callees(mesh.project, caller))
-    )
+    if service is not None and takes_calls(service):
+        return True
+    caller = mesh.project.tasks.get(name) or (service if service and service.process else None)
+    return caller is not None and bool(callees(mesh.project, caller))
 
 
-def _kind(mesh: Mesh, name: str) -> Kind:
-    if name in mesh.project.tasks:
+def _kind(mesh: Mesh, name: str, instances: Sequence[InstanceStatus]) -> Kind:
+    if instances[0].task:
         return "task"
-    return "address" if mesh.project.services[name].addresses else "service"
+    service = mesh.project.services.get(name)  # None: it is about to go
+    return "address" if service and service.addresses else "service"
 
 
 def _subjects(mesh: Mesh) -> Iterable[Subject]:
@@ -209,7 +250,7 @@ def _subjects(mesh: Mesh) -> Iterable[Subject]:
         yield Subject(GATEWAY, "gateway", 0 if mesh.stopping else 1, 1, way_in.connections if way_in else 0)
     for name, instances in mesh.statuses().items():
         ready = sum(status.serving for status in instances)
-        yield Subject(name, _kind(mesh, name), ready, len(instances), _connections(statistics, name))
+        yield Subject(name, _kind(mesh, name, instances), ready, len(instances), _connections(statistics, name))
 
 
 def _connections(statistics: Statistics, service: str) -> int | None:

@@ -16,12 +16,30 @@ Secured = Literal["memory"]
 LogSource = Literal["stdout", "stderr", "mesh"]
 
 
+class ProblemView(TypedDict):
+    """A mistake in a file; `text` is all of it as `minimesh validate` writes it, with the line and its carets."""
+
+    code: str
+    severity: str
+    message: str
+    file: str | None
+    line: int | None
+    column: int | None
+    help: str | None
+    text: str
+
+
 class ErrorBody(TypedDict):
-    """What went wrong, for people; `help` is something to paste."""
+    """What went wrong, for people; `help` is something to paste. where: file:line:column; evidence: lines below.
+
+    problems: where a file cannot be used, everything found in it."""
 
     code: str
     message: str
     help: NotRequired[str]
+    where: NotRequired[str]
+    evidence: NotRequired[list[str]]
+    problems: NotRequired[list[ProblemView]]
 
 
 class ErrorView(TypedDict):
@@ -86,7 +104,10 @@ class InstanceView(TypedDict):
 
 
 class ServiceView(TypedDict):
-    """A service, a task or the gateway. pid, port and up_ms are of its first running replica."""
+    """A service, a task or the gateway. pid, port and up_ms are of its first running replica.
+
+    url: for a browser on this machine, through the gateway; None: it takes no calls, or the gateway is not for this
+    machine alone."""
 
     name: str
     kind: Kind
@@ -97,6 +118,7 @@ class ServiceView(TypedDict):
     up_ms: float | None
     pid: int | None
     listen: str | None
+    url: str | None
     meshed: Secured | None
     reason: str | None
     instances: list[InstanceView]
@@ -185,3 +207,39 @@ class DownView(TypedDict):
     """The mesh has begun to stop."""
 
     stopping: bool
+
+
+class ReloadRequest(TypedDict):
+    """only: start these too where they do not run, with what they need (empty: everything); None: leave what is
+    stopped as it is. profiles: turn these on. further, overrides: the files and values (`gateway.http=7444`) that are
+    merged into minimesh.toml, instead of those until now. dry_run: only tell what would be done."""
+
+    only: NotRequired[list[str] | None]
+    profiles: NotRequired[list[str]]
+    further: NotRequired[list[str] | None]
+    overrides: NotRequired[list[str] | None]
+    dry_run: NotRequired[bool]
+
+
+class ScaleRequest(TypedDict):
+    """How many replicas there are to be, until the file says another number."""
+
+    replicas: int
+
+
+class ReloadView(TypedDict):
+    """What a change of the running mesh touched. restarted, changed: with what is different, in words.
+
+    unchanged: how many services and tasks. summary: all of it in one line."""
+
+    generation: int
+    added: list[str]
+    removed: list[str]
+    restarted: dict[str, str]
+    changed: dict[str, str]
+    started: list[str]
+    unchanged: int
+    duration_ms: float
+    dry_run: bool
+    warnings: list[str]
+    summary: str

@@ -88,7 +88,7 @@ def test_ps_shows_what_runs(shop: Path) -> None:
 
 
 def test_up_again_is_no_mistake(shop: Path) -> None:
-    assert run(shop, "up", "-d").stderr.startswith("already up\nready in ")
+    assert run(shop, "up", "-d").stderr.startswith("reload: 3 unchanged, ")
 
 
 def test_calls_are_counted_for_who_made_them(shop: Path) -> None:

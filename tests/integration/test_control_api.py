@@ -308,6 +308,13 @@ def test_mistakes(mesh: Running, method: str, path: str, parameters: dict[str, s
     assert refused.value.message
 
 
+def test_a_reload_of_the_same_file_touches_nothing(mesh: Running) -> None:
+    view = mesh.api.post("/v1/reload", body={"dry_run": True}, status=200)
+    assert (view["unchanged"], view["dry_run"]) == (5, True)
+    view = mesh.api.post("/v1/services/orders/scale", "/v1/services/{name}/scale", {"replicas": 2}, 200)
+    assert (view["unchanged"], view["changed"]) == (5, {})
+
+
 @pytest.mark.parametrize("body", [[], {"within": 1}, {"within_ms": "1"}, {"within_ms": -1}, {"within_ms": True}])
 def test_down_refuses_what_it_does_not_understand(mesh: Running, body: object) -> None:
     with pytest.raises(RefusedError, match="expected"):

@@ -25,6 +25,7 @@ def service(name: str, state: str = "ready", **facts: object) -> dict[str, Any]:
         "up_ms": 720_000.0,
         "pid": 5120,
         "listen": "127.0.0.1:8101",
+        "url": f"http://{name}.shop.localhost:7080",
         "meshed": "memory",
         "reason": None,
         "instances": [],

@@ -8,6 +8,7 @@ from minimesh.control.compile import (
     address_endpoint,
     compile_snapshot,
     replica_endpoint,
+    service_names,
     with_endpoints,
     without_gateway,
 )
@@ -83,9 +84,34 @@ def test_an_outbound_listener_is_its_callers_way_to_one_callee() -> None:
 def test_the_gateway_has_the_routes_and_limits_of_the_file() -> None:
     gateway = Gateway(routes=(Route(to="orders"),), limits=Limits(fields=3))
     snapshot = compile_snapshot(project(ORDERS, gateway=gateway), Layout(gateway=AT), {}, 1)
+    names = (Route("orders", host="orders.shop.localhost"),)
+    source = Identity("shop.mesh", "gateway")
     assert snapshot.listeners == {
-        "gateway": Listener(ListenerKind.GATEWAY, AT, Identity("shop.mesh", "gateway"), gateway.routes, gateway.limits)
+        "gateway": Listener(
+            ListenerKind.GATEWAY, AT, source, gateway.routes, gateway.limits, names, domain="shop.localhost"
+        )
     }
+
+
+@pytest.mark.parametrize(
+    ("host", "routes", "expected"),
+    [
+        ("127.0.0.1", (), {"orders", "partner"}),
+        ("::1", (), {"orders", "partner"}),
+        ("0.0.0.0", (), set()),
+        ("10.0.0.1", (), set()),
+        ("shop.test", (), set()),
+        ("127.0.0.1", (Route("partner", host="orders.shop.localhost"),), {"partner"}),
+        ("127.0.0.1", (Route("partner", host="*.shop.localhost"),), {"orders", "partner"}),
+    ],
+)
+def test_services_have_names_where_only_this_machine_can_say_them(
+    host: str, routes: tuple[Route, ...], expected: set[str]
+) -> None:
+    given = project(ORDERS, WORKER, PARTNER, gateway=Gateway(routes=routes))
+    found = service_names(given, Layout(gateway=Address(host, 7080)))
+    assert set(found) == expected
+    assert all(route.host == f"{name}.shop.localhost" for name, route in found.items())
 
 
 def test_upstreams_are_there_before_their_endpoints_are_ready() -> None:

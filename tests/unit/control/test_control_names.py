@@ -40,8 +40,30 @@ def test_a_failure_keeps_the_old_set() -> None:
     assert changed == ["pay", "pay"]
 
 
-def test_with_literals_alone_there_is_nothing_to_keep_fresh() -> None:
-    asyncio.run(asyncio.wait_for(Names({"pay": (LITERAL,)}, lambda _: None).keep_fresh(), 5))
+def test_other_services_are_looked_up_at_once_and_what_is_known_stays() -> None:
+    resolver = Resolver()
+    changed: list[str] = []
+
+    async def scenario() -> None:
+        seen = asyncio.Event()
+
+        def on_change(name: str) -> None:
+            changed.append(name)
+            seen.set()
+
+        names = Names({"elsewhere": (LITERAL,)}, on_change, resolver)
+        keeping = asyncio.ensure_future(names.keep_fresh())
+        await asyncio.sleep(0)
+        names.take({"pay": (NAMED,)})
+        await asyncio.wait_for(seen.wait(), 5)
+        assert names.of("pay") == (Address("10.0.0.1", 80), Address("10.0.0.2", 80))
+        names.take({"pay": (NAMED, LITERAL)})
+        assert LITERAL in names.of("pay")
+        assert len(names.of("pay")) == 3
+        keeping.cancel()
+
+    asyncio.run(scenario())
+    assert changed == ["pay"]
 
 
 def test_literals() -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from minimesh.control import codes
 from minimesh.control.paths import StateFolder
-from minimesh.control.prepare import OTHER_PORTS, prepare
+from minimesh.control.prepare import prepare
 from minimesh.control.report import UpOptions
 from minimesh.control.settle import StartError
+from minimesh.control.world import OTHER_PORTS
 from minimesh.dataplane import DataPlane, ListenError
 from minimesh.model.address import Address
 from minimesh.model.project import Gateway, Project

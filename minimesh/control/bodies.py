@@ -1,0 +1,53 @@
+"""The bodies of requests to the control API, checked."""
+
+from pathlib import Path
+from typing import TypeAlias
+
+from minimesh.control.apply import Asked
+from minimesh.control.refusal import ApiError
+
+MOST_REPLICAS = 1_000
+_Body: TypeAlias = dict[object, object]
+
+
+def asked(body: object) -> Asked:
+    """Out of a ReloadRequest. Raises ApiError."""
+    fields = _fields(body, "only", "profiles", "further", "overrides", "dry_run")
+    dry_run = fields.get("dry_run", False)
+    if not isinstance(dry_run, bool):
+        raise _bad("dry_run: expected true or false")
+    further = _texts(fields, "further")
+    return Asked(
+        _texts(fields, "only"),
+        _texts(fields, "profiles") or (),
+        None if further is None else tuple(map(Path, further)),
+        _texts(fields, "overrides"),
+        dry_run,
+    )
+
+
+def replicas(body: object) -> int:
+    """Out of a ScaleRequest. Raises ApiError."""
+    number = _fields(body, "replicas").get("replicas")
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MOST_REPLICAS:
+        raise _bad(f"replicas: expected a whole number from 1 to {MOST_REPLICAS}")
+    return number
+
+
+def _fields(body: object, *known: str) -> _Body:
+    if not isinstance(body, dict) or not body.keys() <= set(known):
+        raise _bad(f"expected an object with {', '.join(known)}")
+    return body
+
+
+def _texts(fields: _Body, name: str) -> tuple[str, ...] | None:
+    value = fields.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise _bad(f"{name}: expected a list of strings")
+    return tuple(value)
+
+
+def _bad(message: str) -> ApiError:
+    return ApiError(400, "bad_body", message)

@@ -1,0 +1,80 @@
+"""What happens, told: to the journal for whoever asks later, to the reporter for the person who started the mesh."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from minimesh.control.bypass import Bypass
+from minimesh.control.failing import given_up
+from minimesh.control.journal import MESH, Journal, message_of
+from minimesh.control.report import LogLine, Note, Reporter, ServiceEvent, Trouble
+from minimesh.control.world import World
+from minimesh.model.clock import Clock
+from minimesh.supervise import logs
+from minimesh.supervise.status import InstanceStatus, State
+
+
+class Telling:
+    """Says what is new, once."""
+
+    def __init__(self, journal: Journal, report: Reporter, clock: Clock, world: Callable[[], World]) -> None:
+        self._journal = journal
+        self._report = report
+        self._clock = clock
+        self._world = world
+        self._began = clock.monotonic()
+        self._known: dict[tuple[str, int], InstanceStatus] = {}
+        self._full: frozenset[str] = frozenset()
+
+    def status(self, status: InstanceStatus) -> None:
+        """The new status of a replica."""
+        before = self._known.get((status.name, status.replica))
+        self._known[status.name, status.replica] = status
+        message = message_of(status)
+        if before is not None and (before.state, message_of(before)) == (status.state, message):
+            return
+        if (
+            before is None
+            or (before.state, before.streak) != (status.state, status.streak)
+            or status.state is State.RUNNING  # where it listens instead is news, too
+        ):
+            self._journal.add(status.name, status.state.value, message)
+        listen = f"127.0.0.1:{status.port}" if status.port is not None else None
+        seconds = self._clock.monotonic() - self._began
+        self._report(
+            ServiceEvent(status.name, status.replica, status.state.value, message, listen, status.pid, seconds)
+        )
+        if status.state is State.CRASH_LOOP and status.streak and status.streak.next_try is None:
+            asyncio.get_running_loop().run_in_executor(None, self._given_up, status)
+
+    def forget_others(self, world: World) -> None:
+        """Replicas that are no part of this world are new when they come back."""
+        known = {(program.name, program.replica) for program in world.programs}
+        self._known = {replica: status for replica, status in self._known.items() if replica in known}
+
+    def output(self, lines: Sequence[logs.LogLine]) -> None:
+        for line in lines:
+            self._report(LogLine(line.service, line.replica, line.stream.value, line.text))
+
+    def note(self, message: str) -> None:
+        self._journal.add(MESH, "note", message)
+        self._report(Note(message))
+
+    def bypass(self, bypass: Bypass) -> None:
+        """A stranger may be a person who has a look, and knows it."""
+        self._journal.add(bypass.callee, "bypass", str(bypass))
+        if bypass.service:
+            self._report(Note(str(bypass)))
+
+    def full(self, full: frozenset[str]) -> None:
+        """When a listener begins to leave callers waiting, and when it is over; at most once a second."""
+        for name in sorted(full - self._full):
+            self._journal.add(MESH, "full", f"{name}: callers wait, for a descriptor or below limits.connections")
+        for name in sorted(self._full - full):
+            self._journal.add(MESH, "accepting", f"{name}: accepts callers again")
+        self._full = full
+
+    def _given_up(self, status: InstanceStatus) -> None:
+        world = self._world()
+        program = next((each for each in world.programs if each.name == status.name), None)
+        if program is not None and not program.task:
+            self._report(Trouble(given_up(world.project, status, program.env)))
