@@ -76,6 +76,13 @@ class AccessLogKeeper:
         self._ring = ring
         self._say = say
         self._scope = anyio.CancelScope()
+        self._earlier = 0
+        self._writer: AccessWriter | None = None
+
+    @property
+    def dropped(self) -> int:
+        """Lines that no file has, since the start."""
+        return self._earlier + (self._writer.dropped if self._writer else 0)
 
     def take(self, project: Project) -> None:
         """From now on as this project says; what the old log lacks still goes there."""
@@ -92,4 +99,6 @@ class AccessLogKeeper:
                 if log is None:
                     await anyio.sleep_forever()
                 else:
-                    await AccessWriter(log, limits, self._ring, self._say).run()
+                    self._earlier = self.dropped
+                    self._writer = AccessWriter(log, limits, self._ring, self._say)
+                    await self._writer.run()

@@ -4,19 +4,23 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
 
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from minimesh.control import bodies, live, openapi, refusal, show
+from minimesh.control import bodies, live, openapi, refusal, runs, show, startstop, ways
 from minimesh.control.apply import Applied
+from minimesh.control.journal import MESH
 from minimesh.control.mesh import Mesh
 from minimesh.control.refusal import ApiError
 from minimesh.control.settle import StartError
-from minimesh.control.views import DownView, ErrorBody, ErrorView
+from minimesh.control.views import DownView, ErrorBody, ErrorView, WrittenView
 from minimesh.spec.problem import SpecError
+from minimesh.spec.suggest import closest
+from minimesh.telemetry.accesslog import timestamp
 from minimesh.telemetry.windows import LONGEST_WINDOW
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -92,16 +96,51 @@ class _Api:
         except StartError as error:
             raise refusal.of_the_world(error.problem) from None
 
+    async def changes(self, request: Request) -> Response:
+        verb, names, within = _change(await _body(request))
+        known = self._mesh.statuses()
+        for name in names:
+            if self._known(name) not in known:
+                raise ApiError(409, "not_a_program", f"{name} is the mesh itself", "minimesh down")
+        if self._mesh.stopping:
+            raise ApiError(409, "stopping", "the mesh is stopping")
+        await startstop.change(self._mesh, verb, names or [*known], within)
+        return Response(status_code=204)
+
+    async def run_task(self, request: Request) -> Response:
+        name = self._known(request.path_params["name"])
+        if name not in self._mesh.project.tasks:
+            raise ApiError(409, "not_a_task", f"{name} is a service, not a task", f"minimesh restart {name}")
+        if self._mesh.stopping:
+            raise ApiError(409, "stopping", "the mesh is stopping")
+        return _stream(runs.run_task(self._mesh, name))
+
+    async def ports(self, request: Request) -> Response:
+        return JSONResponse(ways.ports_view(self._mesh, self._known(request.path_params["name"])))
+
+    async def routes(self, request: Request) -> Response:
+        return JSONResponse(ways.running_routes(self._mesh))
+
+    async def route(self, request: Request) -> Response:
+        query = request.query_params
+        method, host, path = query.get("method", "GET"), query.get("host", ""), query.get("path", "/")
+        views = ways.running_routes(self._mesh)
+        return JSONResponse(ways.decision_view(self._mesh.project, views, method, host, path))
+
+    async def graph(self, request: Request) -> Response:
+        return JSONResponse(ways.running_graph(self._mesh, _window(request.query_params)))
+
+    async def condition(self, request: Request) -> Response:
+        return JSONResponse(show.condition_view(self._mesh))
+
     async def stat(self, request: Request) -> Response:
         query = request.query_params
         wanted = [self._known(name) for name in query.getlist("service")]
         source, destination = (self._optional(query.get(end)) for end in ("from", "to"))
         by = query.get("by", "service")
-        if by not in ("service", "route"):
-            raise _bad_parameter("by", by, "service or route")
-        return JSONResponse(
-            show.stat_views(self._mesh, _window(query), wanted, source, destination, by_route=by == "route")
-        )
+        if by not in ("service", "route", "caller"):
+            raise _bad_parameter("by", by, "service, route or caller")
+        return JSONResponse(show.stat_views(self._mesh, _window(query), wanted, source, destination, by))
 
     async def edges(self, request: Request) -> Response:
         return JSONResponse(show.edge_views(self._mesh, _window(request.query_params)))
@@ -129,8 +168,15 @@ class _Api:
         follow = bool(_whole(query, "follow", 0, 1, 0))
         return _stream(live.log_lines(self._mesh, services, tail, _since(query), follow))
 
+    async def write_logs(self, request: Request) -> Response:
+        until = timestamp(self._mesh.clock.wall())
+        view: WrittenView = {"until": until, "written": await to_thread.run_sync(self._mesh.logs.flush)}
+        return JSONResponse(view)
+
     async def events(self, request: Request) -> Response:
-        return _stream(live.events(self._mesh, bool(_whole(request.query_params, "follow", 0, 1, 0))))
+        query = request.query_params
+        services = [name if name == MESH else self._known(name) for name in query.getlist("service")]
+        return _stream(live.events(self._mesh, services, _since(query), bool(_whole(query, "follow", 0, 1, 0))))
 
     async def down(self, request: Request) -> Response:
         within = _within(await _body(request))
@@ -141,7 +187,9 @@ class _Api:
     def _known(self, name: str) -> str:
         known = show.names(self._mesh)
         if name not in known:
-            raise ApiError(404, "no_such_service", f"there is no service {name} in this mesh", "minimesh ps")
+            guess = closest(name, sorted(known))
+            meant = f"; did you mean {guess}?" if guess else ""
+            raise ApiError(404, "no_such_service", f"there is no service {name} in this mesh{meant}", "minimesh ps -a")
         return name
 
     def _optional(self, name: str | None) -> str | None:
@@ -243,6 +291,21 @@ def _within(body: object) -> float | None:
     """Seconds, out of a DownRequest."""
     if not isinstance(body, dict) or not body.keys() <= {"within_ms"}:
         raise ApiError(400, "bad_body", 'expected {"within_ms": milliseconds or null}')
+    return _within_ms(body)
+
+
+def _change(body: object) -> tuple[startstop.Verb, list[str], float | None]:
+    """Verb, names and seconds, out of a ChangeRequest."""
+    expected = 'expected {"verb": start, stop or restart, "services": names, "within_ms": milliseconds or null}'
+    if not isinstance(body, dict) or not body.keys() <= {"verb", "services", "within_ms"}:
+        raise ApiError(400, "bad_body", expected)
+    verb, names = body.get("verb"), body.get("services") or []
+    if verb not in ("start", "stop", "restart") or not isinstance(names, list):
+        raise ApiError(400, "bad_body", expected)
+    return verb, [str(name) for name in names], _within_ms(body)
+
+
+def _within_ms(body: Mapping[str, object]) -> float | None:
     within = body.get("within_ms")
     if within is None:
         return None

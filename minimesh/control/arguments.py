@@ -17,6 +17,7 @@ def words(options: UpOptions) -> list[str]:
         *(f"--set={override}" for override in options.overrides),
         *(f"--profile={profile}" for profile in options.profiles),
         *(f"--only={name}" for name in options.only),
+        *(["--alone"] if options.alone else []),
     ]
 
 
@@ -29,6 +30,7 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[UpOptions, bool]:
     parser.add_argument("--set", action="append", default=[], metavar="K=V", help="another value for a key of it")
     parser.add_argument("--profile", action="append", default=[], metavar="P", help="start what has this profile too")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="start this and what it needs")
+    parser.add_argument("--alone", action="store_true", help="these alone, which then wait for nobody")
     parser.add_argument("--detached", action="store_true", help="output goes to .minimesh/logs/mesh.log")
     given = parser.parse_args(arguments)
     options = UpOptions(
@@ -38,5 +40,6 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[UpOptions, bool]:
         further=tuple(given.further),
         overrides=tuple(given.set),
         profiles=tuple(given.profile),
+        alone=given.alone,
     )
     return options, given.detached

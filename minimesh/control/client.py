@@ -72,11 +72,11 @@ class Client:
         """The answer of POST, None where it has no body."""
         return self._whole("POST", path, None, body)
 
-    def stream(self, path: str, parameters: Parameters | None = None) -> Iterator[dict[str, Any]]:
+    def stream(self, path: str, parameters: Parameters | None = None, method: str = "GET") -> Iterator[dict[str, Any]]:
         """The objects of a live view as they come; ends with the view, or when the mesh has stopped."""
         connection = _UnixConnection(self._socket(), self._timeout)
         try:
-            answer = self._send(connection, "GET", path, parameters, None)
+            answer = self._send(connection, method, path, parameters, None)
             if connection.sock is not None:  # it is None where the mesh said that it will close
                 connection.sock.settimeout(None)
             for line in answer:
@@ -105,6 +105,9 @@ class Client:
             answer = connection.getresponse()
         except TimeoutError as error:
             raise RefusedError(504, "no_answer", f"the mesh did not answer in {self._timeout:g} s") from error
+        except PermissionError as error:
+            message = f"{self.root} is another user's project: a mesh there answers to its owner alone"
+            raise RefusedError(403, "not_yours", message, f"ls -ld {self.root}/.minimesh") from error
         except (OSError, http.client.HTTPException) as error:
             raise NotRunningError(self.root) from error
         if answer.status >= 400:

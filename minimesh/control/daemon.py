@@ -25,6 +25,7 @@ from minimesh.control.mesh import Mesh
 from minimesh.control.paths import StateFolder, UnsafeFolderError
 from minimesh.control.prepare import chosen_codec, prepare, take_over
 from minimesh.control.reader import read
+from minimesh.control.registry import Entry, registered
 from minimesh.control.report import (
     ConfigOk,
     Event,
@@ -117,9 +118,10 @@ async def _live(options: UpOptions, loaded: Loaded, folder: StateFolder, clock: 
         raise
     for warning in prepared.world.warnings:
         mesh.telling.note(warning)
+    entry = Entry(str(folder.root), mesh.project.name, os.getpid(), listener.getsockname())
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_serve, mesh, listener, lambda error: report(write_crash(folder.path, error, clock)))
-        with _signals(mesh):
+        with _signals(mesh), registered(entry):
             await mesh.run()
 
 

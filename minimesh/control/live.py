@@ -22,7 +22,8 @@ _View = TypeVar("_View")
 
 
 @contextmanager
-def _undone(undo: Callable[[], None]) -> Iterator[None]:
+def undone(undo: Callable[[], None]) -> Iterator[None]:
+    """Calls `undo` when the context is left."""
     try:
         yield
     finally:
@@ -92,23 +93,31 @@ async def log_lines(
     def wanted(line: LogLine) -> bool:
         return (not services or line.service in services) and (since is None or line.time >= since)
 
-    with _undone(mesh.logs.follow(lambda lines: feed.put(filter(wanted, lines)))):
+    with undone(mesh.logs.follow(lambda lines: feed.put(filter(wanted, lines)))):
         kept = sorted(
             (line for log in mesh.logs if not services or log.service in services for line in log.tail()),
             key=lambda line: line.time,
         )
         for line in deque(filter(wanted, kept), maxlen=tail):
-            yield _log_view(line)
+            yield log_view(line)
         if follow:
-            async for view in _live(mesh, feed, _log_view):
+            async for view in _live(mesh, feed, log_view):
                 yield view
 
 
-async def events(mesh: Mesh, follow: bool) -> AsyncIterator[EventView | DroppedView]:
-    """What is remembered, and with `follow` what comes until the mesh has stopped."""
+async def events(
+    mesh: Mesh, services: Sequence[str], since: float | None, follow: bool
+) -> AsyncIterator[EventView | DroppedView]:
+    """What is remembered of these services (none named: of all) from `since` on, wall seconds; with `follow` what
+    comes until the mesh has stopped."""
     feed: Feed[EventView] = Feed(mesh.clock)
-    with _undone(mesh.journal.follow(lambda event: feed.put((event,)))):
-        for event in mesh.journal.kept():
+    earliest = "" if since is None else timestamp(since)
+
+    def wanted(event: EventView) -> bool:
+        return (not services or event["service"] in services) and event["time"] >= earliest
+
+    with undone(mesh.journal.follow(lambda event: feed.put(filter(wanted, (event,))))):
+        for event in filter(wanted, mesh.journal.kept()):
             yield event
         if follow:
             async for view in _live(mesh, feed, lambda event: event):
@@ -117,7 +126,7 @@ async def events(mesh: Mesh, follow: bool) -> AsyncIterator[EventView | DroppedV
 
 async def _live(mesh: Mesh, feed: Feed[_Item], view: Callable[[_Item], _View]) -> AsyncIterator[_View | DroppedView]:
     """What the feed brings; after the end of the mesh what it still holds."""
-    with _undone(mesh.at_end(feed.close)):
+    with undone(mesh.at_end(feed.close)):
         while (taken := await feed.take()) is not None:
             items, dropped = taken
             for item in items:
@@ -126,7 +135,8 @@ async def _live(mesh: Mesh, feed: Feed[_Item], view: Callable[[_Item], _View]) -
                 yield {"dropped": dropped}
 
 
-def _log_view(line: LogLine) -> LogView:
+def log_view(line: LogLine) -> LogView:
+    """A line as the API shows it."""
     return {
         "time": timestamp(line.time),
         "service": line.service,

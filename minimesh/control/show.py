@@ -2,6 +2,7 @@
 
 import os
 import platform
+import resource
 from collections.abc import Iterable, Mapping, Sequence
 
 from minimesh import __version__
@@ -10,9 +11,10 @@ from minimesh.control.compile import identity_of, service_names
 from minimesh.control.environment import mesh_environment
 from minimesh.control.layout import callees, callers, pairs, takes_calls
 from minimesh.control.mesh import Mesh
-from minimesh.control.traffic import Subject, call_rows, edge_rows, inbound_rows, route_rows
-from minimesh.control.tune import resident_bytes
+from minimesh.control.traffic import Subject, call_rows, caller_rows, edge_rows, inbound_rows, route_rows
+from minimesh.control.tune import open_descriptors, resident_bytes
 from minimesh.control.views import (
+    ConditionView,
     EdgeView,
     EnvView,
     InstanceView,
@@ -77,7 +79,7 @@ def service_views(mesh: Mesh) -> list[ServiceView]:
     statuses = mesh.statuses()
     now = mesh.clock.wall()
     found = [_gateway_view(mesh, now)] if mesh.layout.gateway else []
-    urls = _urls(mesh)
+    urls = own_urls(mesh)
     return found + [_service_view(mesh, name, instances, urls.get(name), now) for name, instances in statuses.items()]
 
 
@@ -99,14 +101,15 @@ def environment_view(mesh: Mesh, name: str) -> EnvView:
 
 
 def stat_views(
-    mesh: Mesh, window: float, wanted: Sequence[str], source: str | None, destination: str | None, by_route: bool
+    mesh: Mesh, window: float, wanted: Sequence[str], source: str | None, destination: str | None, by: str
 ) -> list[StatView]:
-    """Rows of `stat`; window in seconds, `wanted` empty for every service."""
+    """Rows of `stat`; window in seconds, `wanted` empty for every service, by service, route or caller."""
     seen = mesh.windows.last(window, mesh.clock.monotonic())
     subjects = {subject.name: subject for subject in _subjects(mesh)}
     chosen = wanted or list(subjects)
-    if by_route:
-        rows = route_rows(
+    if by != "service":
+        rows_by = route_rows if by == "route" else caller_rows
+        rows = rows_by(
             seen, subjects, lambda key: source in (None, key.source) and destination in (None, key.destination)
         )
     elif source is None and destination is None:
@@ -136,6 +139,16 @@ def reload_view(applied: Applied, *, dry_run: bool = False) -> ReloadView:
         "dry_run": dry_run,
         "warnings": list(applied.warnings),
         "summary": applied.summary,
+    }
+
+
+def condition_view(mesh: Mesh) -> ConditionView:
+    return {
+        "descriptors": open_descriptors(),
+        "descriptors_limit": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        "listeners_full": sorted(mesh.plane.full()),
+        "log_lines_lost": {log.service: log.dropped for log in mesh.logs if log.dropped},
+        "access_lines_lost": mesh.access_log.dropped,
     }
 
 
@@ -172,7 +185,7 @@ def _gateway_view(mesh: Mesh, now: float) -> ServiceView:
     }
 
 
-def _urls(mesh: Mesh) -> dict[str, str]:
+def own_urls(mesh: Mesh) -> dict[str, str]:
     """Where a service answers by its own name."""
     gateway = mesh.layout.gateway
     names = service_names(mesh.project, mesh.layout)

@@ -71,6 +71,20 @@ def route_rows(window: Window, subjects: Mapping[str, Subject], wanted: Callable
     ]
 
 
+def caller_rows(
+    window: Window,
+    subjects: Mapping[str, Subject],
+    wanted: Callable[[CounterKey], bool],
+) -> list[StatView]:
+    """A row for each service and who called it, where there was traffic."""
+    seen = _grouped(window, lambda key: (key.destination, key.source) if wanted(key) else ("", ""))
+    return [
+        {**_row(window, subjects[name], total(parts)), "caller": source}
+        for (name, source), parts in sorted(seen.items())
+        if name in subjects
+    ]
+
+
 def edge_rows(window: Window, active: Mapping[CounterKey, int], identity: Callable[[str], Identity]) -> list[EdgeView]:
     """Every pair that has traffic now or had it in the window, by name. active: exchanges that run."""
     seen = _grouped(window, _ends)

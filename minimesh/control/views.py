@@ -136,11 +136,12 @@ class EnvView(TypedDict):
 
 
 class StatView(TypedDict):
-    """The traffic of one service, or of one route where `route` is there, over the window asked for."""
+    """The traffic of one service over the window asked for; by one route or of one caller where those are there."""
 
     name: str
     kind: Kind
     route: NotRequired[str]
+    caller: NotRequired[str]
     ready: int | None
     replicas: int | None
     success: float | None
@@ -188,6 +189,14 @@ class LogView(TypedDict):
     line: str
 
 
+class WrittenView(TypedDict):
+    """Lines of services that are older than `until` are in the files now. written False: a disk does not keep up, and
+    the latest are still missing."""
+
+    until: str
+    written: bool
+
+
 class EventView(TypedDict):
     """Something that happened to a service or to the mesh itself."""
 
@@ -195,6 +204,124 @@ class EventView(TypedDict):
     service: str
     kind: str
     message: str
+
+
+class EndView(TypedDict):
+    """How a task ended: completed, failed or stopped. exit_code None: it was not even started."""
+
+    ended: str
+    exit_code: int | None
+    reason: str | None
+
+
+class ListenView(TypedDict):
+    """Where the program of a replica listens, or where a service elsewhere lives (replica 0)."""
+
+    replica: int
+    address: str
+
+
+class ReachedView(TypedDict):
+    """Where one caller reaches a service. variable: the one that holds the url in the caller's environment.
+
+    The gateway has a row for the service's own name, and one for each route, with its host and path in `route`."""
+
+    caller: str
+    address: str
+    url: str
+    variable: str | None
+    route: str | None
+
+
+class PortsView(TypedDict):
+    """What a service listens on, and where it is reached."""
+
+    name: str
+    listens: list[ListenView]
+    reached: list[ReachedView]
+
+
+class RouteView(TypedDict):
+    """A route of the gateway. order: from 1, the first that matches is taken. where: file:line.
+
+    timeout_ms: what a request may take, None for no end. requests: since the mesh started, None where none runs."""
+
+    order: int
+    host: str | None
+    path: str
+    to: str
+    strip_prefix: str | None
+    timeout_ms: float | None
+    where: str
+    requests: int | None
+
+
+class VerdictView(TypedDict):
+    """What one route says to a request, and why."""
+
+    route: RouteView
+    matches: bool
+    why: str
+
+
+class DecisionView(TypedDict):
+    """Where the gateway sends a request. path: canonical, as it is matched. reason: the code of the answer that the
+    mesh gives by itself. forwarded: the path that the service gets. considered: every route, in order."""
+
+    method: str
+    host: str
+    path: str
+    taken: RouteView | None
+    forwarded: str | None
+    reason: str | None
+    considered: list[VerdictView]
+
+
+class NodeView(TypedDict):
+    """A service, a task or the gateway. state None: no mesh runs."""
+
+    name: str
+    kind: Kind
+    state: str | None
+
+
+class LinkView(TypedDict):
+    """Who may call whom, or does. configured: by minimesh.toml. The figures are those of an edge."""
+
+    source: str
+    destination: str
+    configured: bool
+    rps: float | None
+    success: float | None
+    p99_ms: float | None
+    requests: int
+    active: int
+
+
+class GraphView(TypedDict):
+    """The mesh as a picture: nodes in the order of the file, the gateway first."""
+
+    project: str
+    nodes: list[NodeView]
+    links: list[LinkView]
+
+
+class ConditionView(TypedDict):
+    """What may go wrong soon. listeners_full: those whose callers wait. Lost lines are not in the files."""
+
+    descriptors: int | None
+    descriptors_limit: int
+    listeners_full: list[str]
+    log_lines_lost: dict[str, int]
+    access_lines_lost: int
+
+
+class ChangeRequest(TypedDict):
+    """services: none or left out for all. within_ms: how long each gets to stop; None: what it says for itself."""
+
+    verb: Literal["start", "stop", "restart"]
+    services: NotRequired[list[str]]
+    within_ms: NotRequired[float | None]
 
 
 class DownRequest(TypedDict):

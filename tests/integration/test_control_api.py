@@ -79,7 +79,7 @@ class Api:
         self.document = self.client.get("/v1/openapi.json")
         self.seen = {"document"}
 
-    def get(self, path: str, template: str | None = None, **parameters: Any) -> Any:
+    def get(self, path: str, template: str | None = None, /, **parameters: Any) -> Any:
         answer = self.client.get(path, parameters)
         self.check("get", template or path, 200, answer)
         return answer
@@ -89,9 +89,11 @@ class Api:
         self.check("post", template or path, status, answer)
         return answer
 
-    def stream(self, path: str, **parameters: Any) -> Iterator[dict[str, Any]]:
-        for view in self.client.stream(path, parameters):
-            self.check("get", path, 200, view)
+    def stream(
+        self, path: str, template: str | None = None, method: str = "get", /, **parameters: Any
+    ) -> Iterator[dict[str, Any]]:
+        for view in self.client.stream(path, parameters, method.upper()):
+            self.check(method, template or path, 200, view)
             yield view
 
     def check(self, method: str, template: str, status: int, answer: object) -> None:
@@ -263,6 +265,91 @@ def test_restart_is_seen_in_events_and_logs(mesh: Running) -> None:
     assert before != after
 
 
+def test_several_are_changed_as_one_and_a_start_brings_what_it_needs(mesh: Running) -> None:
+    def states() -> dict[str, str]:
+        return {view["name"]: view["state"] for view in mesh.api.get("/v1/services")}
+
+    mesh.api.post("/v1/change", body={"verb": "stop", "services": ["web", "orders"], "within_ms": 3000})
+    assert (states()["web"], states()["orders"]) == ("stopped", "stopped")
+    mesh.api.post("/v1/change", body={"verb": "start", "services": ["web"]})
+    until = time.monotonic() + PATIENCE
+    while states()["web"] != "running" and time.monotonic() < until:
+        time.sleep(0.05)
+    assert (states()["web"], states()["orders"]) == ("running", "running")
+
+
+def test_a_task_is_run_again_and_says_how_it_ended(mesh: Running) -> None:
+    *_, end = mesh.api.stream("/v1/tasks/seed/run", "/v1/tasks/{name}/run", "post")
+    assert end == {"ended": "completed", "exit_code": 0, "reason": None}
+
+
+def test_where_a_service_is_reached(mesh: Running) -> None:
+    template = "/v1/services/{name}/ports"
+    orders = mesh.api.get("/v1/services/orders/ports", template)
+    assert [each["replica"] for each in orders["listens"]] == [1, 2]
+    own, by_web = orders["reached"]
+    assert (own["caller"], own["route"], own["url"].partition(".")[0]) == ("gateway", None, "http://orders")
+    assert (by_web["caller"], by_web["variable"]) == ("web", "ORDERS_URL")
+    env = mesh.api.get("/v1/services/web/env", "/v1/services/{name}/env")["mesh_env"]
+    assert by_web["url"] == env["ORDERS_URL"]
+    assert mesh.api.get("/v1/services/gateway/ports", template)["listens"]
+    assert mesh.api.get("/v1/services/seed/ports", template) == {"name": "seed", "listens": [], "reached": []}
+    partner = mesh.api.get("/v1/services/partner/ports", template)
+    assert partner["listens"] == [{"replica": 0, "address": "127.0.0.1:9"}]
+    assert [each["route"] for each in partner["reached"]] == [None, "/partner/*"]
+
+
+def test_routes_and_which_is_taken(mesh: Running) -> None:
+    mesh.ask("/orders")
+    routes = mesh.api.get("/v1/routes")
+    assert [(route["path"], route["to"], Path(route["where"]).name) for route in routes] == [
+        ("/partner/*", "partner", "minimesh.toml:6"),
+        ("/*", "web", "minimesh.toml:6"),
+    ]
+    assert routes[1]["requests"] > 0
+    decision = mesh.api.get("/v1/route", path="/partner/x?y=1", host="LOCALHOST:1")
+    assert (decision["taken"]["to"], decision["forwarded"], decision["reason"]) == ("partner", "/partner/x", None)
+    assert [verdict["matches"] for verdict in decision["considered"]] == [True, True]
+    named = mesh.api.get("/v1/route", path="/partner/x", host="orders.shop.localhost:1")
+    assert (named["taken"]["to"], named["taken"]["host"]) == ("orders", "orders.shop.localhost")
+    assert mesh.api.get("/v1/route", path="/", method="TRACE")["reason"] == "method_not_allowed"
+    assert mesh.api.get("/v1/route", path="/%00")["reason"] == "bad_request"
+
+
+def test_the_graph_has_what_may_be_and_what_is(mesh: Running) -> None:
+    mesh.ask("/orders")
+    graph = mesh.api.get("/v1/graph")
+    assert [node["name"] for node in graph["nodes"]] == ["gateway", "web", "orders", "worker", "partner", "seed"]
+    links = {(link["source"], link["destination"]): link for link in graph["links"]}
+    assert links["web", "orders"]["requests"] > 0
+    assert all(link["configured"] for link in links.values())
+
+
+def test_the_condition(mesh: Running) -> None:
+    condition = mesh.api.get("/v1/condition")
+    assert 0 < condition["descriptors"] < condition["descriptors_limit"]
+    assert condition["log_lines_lost"] == {}
+
+
+def test_events_of_one_service_since(mesh: Running) -> None:
+    assert {event["service"] for event in mesh.api.stream("/v1/events", service=["worker"])} == {"worker"}
+    assert list(mesh.api.stream("/v1/events", since="2100-01-01T00:00:00Z")) == []
+    assert "minimesh" in {event["service"] for event in mesh.api.stream("/v1/events", service=["minimesh"])}
+
+
+def test_traffic_by_caller(mesh: Running) -> None:
+    mesh.ask("/orders")
+    rows = mesh.api.get("/v1/stat", by="caller", service="orders")
+    assert [(row["name"], row["caller"]) for row in rows] == [("orders", "web")]
+
+
+def test_what_was_written_is_in_the_files(mesh: Running) -> None:
+    until = mesh.api.post("/v1/logs/write", status=200)["until"]
+    (last,) = mesh.api.stream("/v1/logs", service=["web"], tail=1)
+    assert last["time"] < until
+    assert last["line"] in (mesh.root / ".minimesh/logs/web.log").read_text()
+
+
 def test_stop_takes_the_endpoint_away_and_start_brings_it_back(mesh: Running) -> None:
     template = "/v1/services/{name}/{verb}"
     mesh.api.post("/v1/services/orders/stop", template)
@@ -298,6 +385,11 @@ def test_stop_takes_the_endpoint_away_and_start_brings_it_back(mesh: Running) ->
         ("post", "/v1/services/nobody/stop", {}, 404, "no_such_service"),
         ("post", "/v1/services/web/explode", {}, 404, "no_such_path"),
         ("post", "/v1/services/gateway/stop", {}, 409, "not_a_program"),
+        ("post", "/v1/change", {}, 400, "bad_body"),
+        ("post", "/v1/tasks/web/run", {}, 409, "not_a_task"),
+        ("post", "/v1/tasks/sede/run", {}, 404, "no_such_service"),
+        ("get", "/v1/services/nobody/ports", {}, 404, "no_such_service"),
+        ("get", "/v1/events", {"service": "nobody"}, 404, "no_such_service"),
     ],
 )
 def test_mistakes(mesh: Running, method: str, path: str, parameters: dict[str, str], status: int, code: str) -> None:
@@ -313,6 +405,23 @@ def test_a_reload_of_the_same_file_touches_nothing(mesh: Running) -> None:
     assert (view["unchanged"], view["dry_run"]) == (5, True)
     view = mesh.api.post("/v1/services/orders/scale", "/v1/services/{name}/scale", {"replicas": 2}, 200)
     assert (view["unchanged"], view["changed"]) == (5, {})
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"verb": "explode"}, 400),
+        ({"verb": "stop", "services": "web"}, 400),
+        ({"verb": "stop", "services": ["wbe"]}, 404),
+        ({"verb": "stop", "services": ["gateway"]}, 409),
+        ({"verb": "stop", "within_ms": -1}, 400),
+    ],
+)
+def test_a_change_that_cannot_be_made_changes_nothing(mesh: Running, body: object, status: int) -> None:
+    with pytest.raises(RefusedError) as refused:
+        mesh.api.client.post("/v1/change", body)
+    assert refused.value.status == status
+    assert all(view["state"] != "stopped" for view in mesh.api.get("/v1/services"))
 
 
 @pytest.mark.parametrize("body", [[], {"within": 1}, {"within_ms": "1"}, {"within_ms": -1}, {"within_ms": True}])
