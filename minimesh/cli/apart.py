@@ -72,9 +72,7 @@ def attach(context: Context, options: UpOptions) -> int:
 
     tell(context, apply(context, options.root, request(options)))
     context.note("the mesh runs apart: this follows its output, and Ctrl-C leaves it running (minimesh down stops it)")
-    return logs(
-        context._replace(file=str(options.file)), svc=options.only, follow=True, tail=0, timestamps=False, since=None
-    )
+    return logs(context._replace(file=str(options.file)), svc=options.only, follow=True, tail=0)
 
 
 def _is_moving(client: Client) -> bool:

@@ -110,18 +110,37 @@ def split(words: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
 
 def _program(verb: str, command: Command, words: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
     """Splits at `--`: the command's own words, and the program to run."""
-    if "--" not in words:
-        if command.takes_command and not {"-h", "--help"} & set(words):
-            sample = next(iter(command.examples))[0]
-            raise usage(f"{verb} needs a program to run, after --", sample)
-        return [*words], ()
-    index = words.index("--")
-    program = tuple(words[index + 1 :])
     if not command.takes_command:
-        return [*words[:index], *program], ()
-    if not program:
+        before, _, after = _cut(words, "--")
+        return [*before, *after], ()
+    required = [argument for argument in command.arguments if not argument.optional]
+    before, mark, program = _cut(words, "--")
+    if not mark and required:  # `exec web sh`, as with compose: the program follows the last argument
+        count = _words_of_arguments(command, words, len(required))
+        before, program = [*words[:count]], [*words[count:]]
+    if (mark or required) and not program and not {"-h", "--help"} & set(before):
         raise usage(f"{verb} needs a program to run, after --", next(iter(command.examples))[0])
-    return [*words[:index]], program
+    return before, tuple(program)
+
+
+def _cut(words: Sequence[str], mark: str) -> tuple[list[str], bool, list[str]]:
+    if mark not in words:
+        return [*words], False, []
+    index = words.index(mark)
+    return [*words[:index]], True, [*words[index + 1 :]]
+
+
+def _words_of_arguments(command: Command, words: Sequence[str], arguments: int) -> int:
+    """How many words there are up to and with the last of so many arguments, options between them included."""
+    options = (*command.options, *_common_after(command))
+    valued = {flag for option in options if option.metavar for flag in option.flags}
+    index = 0
+    while index < len(words) and arguments:
+        if words[index].startswith("-"):
+            index += 2 if words[index] in valued else 1
+        else:
+            index, arguments = index + 1, arguments - 1
+    return index
 
 
 def _common_after(command: Command) -> list[Option]:

@@ -2,77 +2,195 @@
 
 from __future__ import annotations
 
-from minimesh.cli.context import Context
-from minimesh.cli.errors import Exit
-from minimesh.cli.options import Argument, Command
+from importlib import import_module
+from pathlib import Path
+
+from minimesh.cli.context import FILE_NAME, Context
+from minimesh.cli.errors import Exit, usage
+from minimesh.cli.options import Argument, Command, Option
 from minimesh.cli.values import choice
 from minimesh.cli.verbs import VERBS
 
-_NAMED = ("env", "exec", "logs", "restart", "start", "stat", "stop", "tap", "up")
-"""Commands after which the names of services are offered."""
-
+_NAMES = "minimesh completion names 2>/dev/null"
 _BASH = """\
 _minimesh() {{
-  local word="${{COMP_WORDS[COMP_CWORD]}}"
-  if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "{verbs}" -- "$word"))
-  else
-    case "${{COMP_WORDS[1]}}" in
-      {named}) COMPREPLY=($(compgen -W "$(minimesh ps -a -q 2>/dev/null)" -- "$word")) ;;
+  local word="${{COMP_WORDS[COMP_CWORD]}}" verb="" index
+  for ((index = 1; index < COMP_CWORD; index++)); do
+    case "${{COMP_WORDS[index]}}" in
+      -f|--file|-p|--project|-o|--output) ((index++)) ;;
+      -*) ;;
+      *) verb="${{COMP_WORDS[index]}}"; break ;;
     esac
+  done
+  if [ -z "$verb" ]; then
+    COMPREPLY=($(compgen -W "{verbs} {common}" -- "$word"))
+    return
   fi
+  if [[ "$word" == -* ]]; then
+    local options=""
+    case "$verb" in
+{options}
+    esac
+    COMPREPLY=($(compgen -W "$options" -- "$word"))
+    return
+  fi
+  case "$verb" in
+    {named}) COMPREPLY=($(compgen -W "$({names})" -- "$word")) ;;
+  esac
 }}
 complete -o default -F _minimesh minimesh
 """
 _ZSH = """\
 #compdef minimesh
 _minimesh() {{
-  if (( CURRENT == 2 )); then
+  local verb="" index
+  for ((index = 2; index < CURRENT; index++)); do
+    case "$words[index]" in
+      -f|--file|-p|--project|-o|--output) ((index++)) ;;
+      -*) ;;
+      *) verb="$words[index]"; break ;;
+    esac
+  done
+  if [[ -z "$verb" ]]; then
     local -a verbs=({described})
     _describe command verbs
-  else
-    case "$words[2]" in
-      {named}) compadd -- ${{(f)"$(minimesh ps -a -q 2>/dev/null)"}} ;;
-      *) _files ;;
-    esac
+    return
   fi
+  if [[ "$PREFIX" == -* ]]; then
+    local -a options=()
+    case "$verb" in
+{options}
+    esac
+    _describe option options
+    return
+  fi
+  case "$verb" in
+    {named}) compadd -- ${{(f)"$({names})"}} ;;
+    *) _files ;;
+  esac
 }}
-compdef _minimesh minimesh
+if [ "$funcstack[1]" = "_minimesh" ]; then
+  _minimesh "$@"
+else
+  compdef _minimesh minimesh
+fi
 """
 
 
 def completion(context: Context, *, shell: str) -> int:
-    """A script for the shell; it asks `minimesh ps -q` for the names of services."""
-    context.out.stream.write(script(choice("bash", "zsh", "fish")(shell)))
+    """A script for the shell; it asks `minimesh completion names` for the names of services."""
+    try:
+        choice("bash", "zsh", "fish", "names")(shell)
+    except ValueError as error:
+        raise usage(f"SHELL: {error}", "minimesh completion --help") from None
+    if shell == "names":
+        context.names(names(context))
+    else:
+        context.out.stream.write(script(shell))
     return Exit.OK
+
+
+def names(context: Context) -> list[str]:
+    """Services and tasks of the running mesh, else of the file. Quick, and silent about what is wrong."""
+    from minimesh.control.client import Client, NotRunningError, RefusedError  # noqa: PLC0415 - the client costs 60 ms
+
+    try:
+        return [service["name"] for service in Client(context.root(), 1.0).get("/v1/services")]
+    except (NotRunningError, RefusedError):
+        return _of_the_file(Path(context.file) if context.file else context.root() / FILE_NAME)
+
+
+def _of_the_file(file: Path) -> list[str]:
+    import tomllib  # noqa: PLC0415 - only where no mesh answers
+
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        return [name for table in ("services", "tasks") for name in content.get(table, {})]
+    except (OSError, ValueError, AttributeError, TypeError):
+        return []
 
 
 def script(shell: str) -> str:
     """The text for bash, zsh or fish."""
-    named = "|".join(_NAMED)
-    if shell == "bash":
-        return _BASH.format(verbs=" ".join(VERBS), named=named)
-    if shell == "zsh":
-        described = " ".join(f"'{name}:{verb.summary}'" for name, verb in VERBS.items())
-        return _ZSH.format(described=described, named=named)
+    named = "|".join(verb for verb in VERBS if _takes_names(verb))
+    match shell:
+        case "bash":
+            options = "\n".join(f'      {verb}) options="{" ".join(_flags(verb))}" ;;' for verb in VERBS)
+            common = " ".join(flag for option in _common() for flag in option.flags if flag.startswith("--"))
+            return _BASH.format(verbs=" ".join(VERBS), common=common, options=options, named=named, names=_NAMES)
+        case "zsh":
+            described = " ".join(_zsh(name, verb.summary) for name, verb in VERBS.items())
+            options = "\n".join(f"      {verb}) options=({_zsh_options(verb)}) ;;" for verb in VERBS)
+            return _ZSH.format(described=described, options=options, named=named, names=_NAMES)
+        case _:
+            return "\n".join(_fish()) + "\n"
+
+
+def _zsh(name: str, about: str) -> str:
+    safe = about.replace("'", "").replace(":", "\\:")
+    return f"'{name}:{safe}'"
+
+
+def _zsh_options(verb: str) -> str:
+    return " ".join(_zsh(option.flags[-1], option.help.partition(";")[0]) for option in _options(verb))
+
+
+def _fish() -> list[str]:
+    none = "not __fish_seen_subcommand_from " + " ".join(VERBS)
     lines = ["complete -c minimesh -f"]
-    lines += [
-        f"complete -c minimesh -n __fish_use_subcommand -a {name} -d '{verb.summary}'" for name, verb in VERBS.items()
-    ]
-    condition = f"__fish_seen_subcommand_from {' '.join(_NAMED)}"
-    lines.append(f"complete -c minimesh -n '{condition}' -a '(minimesh ps -a -q 2>/dev/null)'")
-    return "\n".join(lines) + "\n"
+    for name, verb in VERBS.items():
+        lines.append(f"complete -c minimesh -n '{none}' -a {name} -d {_quoted(verb.summary)}")
+        seen = f"__fish_seen_subcommand_from {name}"
+        for option in _options(name):
+            flags = " ".join(f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in option.flags)
+            value = " -r" if option.metavar else ""
+            lines.append(f"complete -c minimesh -n '{seen}' {flags}{value} -d {_quoted(option.help.partition(';')[0])}")
+        if _takes_names(name):
+            lines.append(f"complete -c minimesh -n '{seen}' -a '({_NAMES})'")
+    return lines
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _command(verb: str) -> Command:
+    command: Command = import_module(f"minimesh.cli.{VERBS[verb].module}").COMMANDS[verb]
+    return command
+
+
+def _common() -> tuple[Option, ...]:
+    from minimesh.cli.app import COMMON  # noqa: PLC0415 - it imports the groups by name, this one too
+
+    return COMMON
+
+
+def _options(verb: str) -> list[Option]:
+    """The command's own and the common ones, less the short names that mean something else here."""
+    own = _command(verb).options
+    taken = {flag for option in own for flag in option.flags}
+    rest = [option._replace(flags=tuple(flag for flag in option.flags if flag not in taken)) for option in _common()]
+    return [*own, *rest]
+
+
+def _flags(verb: str) -> list[str]:
+    return [flag for option in _options(verb) for flag in option.flags if flag.startswith("--")]
+
+
+def _takes_names(verb: str) -> bool:
+    return any(argument.name in ("SVC", "TASK") for argument in _command(verb).arguments)
 
 
 COMMANDS: dict[str, Command] = {
     "completion": Command(
         completion,
-        "A script that completes commands and the names of services, for bash, zsh or fish.",
+        "A script that completes commands, options and the names of services, for bash, zsh or fish. The\n"
+        "names are those of the running mesh, else of minimesh.toml; `names` prints just them.",
         (
-            ('eval "$(minimesh completion bash)"', "in ~/.bashrc"),
+            ('eval "$(minimesh completion bash)"', "in ~/.bashrc; the same with zsh in ~/.zshrc"),
             ("minimesh completion fish > ~/.config/fish/completions/minimesh.fish", "once"),
         ),
-        (Argument("SHELL", "bash, zsh or fish"),),
+        (Argument("SHELL", "bash, zsh, fish or names"),),
         outputs=("table",),
     )
 }

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from minimesh.cli.context import Context
+from minimesh.cli.ending import Ending
 from minimesh.cli.errors import Exit, of_problem
 from minimesh.cli.events import JsonWatch
-from minimesh.cli.watch import DOWN, Style, Watch
-from minimesh.control.client import Client
+from minimesh.cli.watch import Style, Watch
 from minimesh.control.daemon import run
-from minimesh.control.report import Event, ServiceEvent, UpOptions
+from minimesh.control.report import Event, UpOptions
 from minimesh.model.clock import SystemClock
 from minimesh.model.project import Project
 
@@ -37,23 +37,6 @@ def run_here(context: Context, options: UpOptions, style: Style, also: Callable[
 def run_until_exit(context: Context, project: Project) -> int:
     """Stops the mesh when the program of the project's only service has ended; returns its exit code."""
     (name,) = project.services
-    client = Client(project.root)
-    ended: list[int] = []
-
-    def also(event: Event) -> None:
-        if isinstance(event, ServiceEvent) and event.kind in DOWN and not ended:
-            ended.append(_exit_code(client, name))
-            client.post("/v1/down")
-
-    code = run_here(context, UpOptions(project.root, project=project), Style(bare=True, quiet=context.quiet), also)
-    return code or (ended[0] if ended else Exit.OK)
-
-
-def _exit_code(client: Client, name: str) -> int:
-    """As a shell has it: 128 and the signal's number where that ended the program, 127 where it did not start."""
-    services = client.get("/v1/services")
-    instance = next(service for service in services if service["name"] == name)["instances"][0]
-    code = instance["exit_code"]
-    if code is None:
-        return Exit.NOT_FOUND
-    return 128 - int(code) if code < 0 else int(code)
+    ending = Ending(project.root, leader=name)
+    options = UpOptions(project.root, project=project)
+    return run_here(context, options, Style(bare=True, quiet=context.quiet), ending) or ending.code or Exit.OK

@@ -1,83 +1,146 @@
-"""`minimesh down`, `start`, `stop` and `restart`."""
+"""`minimesh down`, `start`, `stop`, `restart` and `wait`."""
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, cast
 
 from minimesh.cli.context import Context
 from minimesh.cli.errors import CommandError, Exit
+from minimesh.cli.known import check_known
 from minimesh.cli.options import Argument, Command, Option
 from minimesh.cli.text import escape
-from minimesh.cli.values import duration
+from minimesh.cli.values import choice, duration
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from minimesh.control.client import Client
     from minimesh.control.views import ServiceView
 
+_TIMEOUT = Option(("-t", "--timeout"), "how long services get to stop: 10, 500ms", "TIME", duration)
+_LONGEST_STOP = 86_400.0
+"""Seconds. The mesh itself says when it is over: after `stop.within` of the slowest service it kills."""
+PATIENCE = 60.0
+LAST_MOMENTS = 5.0
+"""Seconds from a mesh's last word until its process has gone."""
+UNHURRIED = 2.0
+"""Seconds after which a command says what it waits for."""
 
-def down(context: Context, *, timeout: float | None) -> int:
+
+def down(context: Context, *, timeout: float | None, volumes: bool) -> int:
     """Stops the mesh and waits until it has stopped. `timeout`: seconds for each service, None: its own."""
     from minimesh.control.client import NotRunningError, RefusedError  # noqa: PLC0415 - the client costs 60 ms
 
     client = context.client()
-    client.post("/v1/down", {"within_ms": None if timeout is None else timeout * 1000})
     try:
-        for event in client.stream("/v1/events", {"follow": 1}):
-            context.detail(escape(str(event.get("message", ""))))
-    except (NotRunningError, RefusedError):
-        pass  # it has stopped already, or answers nobody any more
-    context.note("stopped")
+        client.post("/v1/down", {"within_ms": None if timeout is None else timeout * 1000})
+    except NotRunningError:
+        if not volumes or not (context.root() / ".minimesh").is_dir():
+            raise
+        context.note("no mesh is running here")
+    else:
+        try:
+            for event in client.stream("/v1/events", {"follow": 1}):
+                context.detail(escape(str(event.get("message", ""))))
+        except (NotRunningError, RefusedError):
+            pass  # it has stopped already, or answers nobody any more
+        context.note("stopped")
+    if volumes:
+        _forget(context, context.root())
     return Exit.OK
 
 
-# States of a service that has got where it was going, or will not get there.
-_UP = frozenset({"running", "completed"})
-_STUCK = frozenset({"failed", "crash-loop", "backoff", "exited"})
-_PATIENCE = 60.0
-_LOOK_EVERY = 0.05
+def _forget(context: Context, root: Path) -> None:
+    """Removes what the mesh keeps of the project, but for its authority, which other programs may trust."""
+    from minimesh.control.forget import forget  # noqa: PLC0415 - for -v alone
+    from minimesh.control.lock import LockedError  # noqa: PLC0415
 
-
-def _until_up(client: Client, name: str) -> None:
-    """Waits until a service is up. Raises CommandError with its reason when it is not."""
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + LAST_MOMENTS
     while True:
-        services = cast("list[ServiceView]", client.get("/v1/services"))
-        (service,) = [service for service in services if service["name"] == name]
-        state, reason = service["state"], service["reason"] or ""
-        if state in _UP:
-            return
-        help_ = f"minimesh logs {name} -n 20"
-        if state in _STUCK:
-            raise CommandError("MM405", f"{name} did not come up: {reason or state}", help=help_)
-        if time.monotonic() > deadline:
-            message = f"{name} is not up after {_PATIENCE:g} s: {reason or state}"
-            raise CommandError("MM404", message, exit_code=Exit.TIMED_OUT, help=help_)
-        time.sleep(_LOOK_EVERY)
+        try:
+            kept = forget(root)
+            break
+        except LockedError:
+            if time.monotonic() > deadline:
+                raise CommandError("MM409", "a mesh runs in this folder again", help="minimesh down -v") from None
+            time.sleep(0.02)
+    context.note("removed .minimesh" + (" but ca/" if kept else ""))
+
+
+def wait(context: Context, *, svc: tuple[str, ...], timeout: float, goal: str) -> int:
+    """Exit code 4 after `timeout` seconds, 1 when it cannot happen any more."""
+    from minimesh.cli.waiting import until  # noqa: PLC0415 - each command loads only what it needs
+
+    services = until(context.client(), svc, goal, timeout, lambda text: context.note(f"waiting for {escape(text)}"))
+    if context.json:
+        context.array(services)
+    else:
+        for service in services:
+            word = "completed" if service["state"] == "completed" else "ready" if goal == "ready" else goal
+            context.note(f"{service['name']} {word}")
+    return Exit.OK
 
 
 def _change(verb: str, done: str) -> Command:
-    def change(context: Context, *, svc: tuple[str, ...]) -> int:
-        from minimesh.control.client import segment  # noqa: PLC0415
+    def change(context: Context, *, svc: tuple[str, ...], timeout: float | None = None) -> int:
+        from minimesh.cli.waiting import until  # noqa: PLC0415
 
         client = context.client()
         services = cast("list[ServiceView]", client.get("/v1/services"))
-        known = [service["name"] for service in services if service["kind"] in ("service", "task")]
-        for name in svc or known:
-            client.post(f"/v1/services/{segment(name)}/{verb}")
-            if verb != "stop":
-                _until_up(client, name)
+        known = [service["name"] for service in services if service["kind"] != "gateway"]
+        check_known(svc, [service["name"] for service in services])
+        names = svc or known
+        _post(context, client, verb, names, timeout)
+        if verb != "stop":
+            until(client, names, "ready", PATIENCE, lambda text: context.note(f"waiting for {escape(text)}"))
+        if context.json:
+            now = cast("list[ServiceView]", client.get("/v1/services"))
+            context.array([service for service in now if service["name"] in names])
+        for name in names:
             context.note(f"{done} {name}")
         return Exit.OK
 
     return Command(
         change,
-        f"{verb.capitalize()} services of the running mesh, which itself goes on. Without a name: all of them.",
+        _ABOUT[verb],
         ((f"minimesh {verb} web", "one service"), (f"minimesh {verb}", "all of them")),
         (Argument("SVC", "these services; default all", many=True),),
+        () if verb == "start" else (_TIMEOUT,),
         outputs=("table", "json"),
     )
 
+
+def _post(
+    context: Context, client: Client, verb: str, names: tuple[str, ...] | list[str], timeout: float | None
+) -> None:
+    """Asks for the change; after two seconds says what it waits for."""
+    from minimesh.control.client import Client  # noqa: PLC0415
+
+    hint = threading.Timer(UNHURRIED, lambda: context.note(_slow(client)))
+    hint.daemon = True
+    hint.start()
+    try:
+        body = {"verb": verb, "services": list(names), "within_ms": None if timeout is None else timeout * 1000}
+        Client(client.root, _LONGEST_STOP).post("/v1/change", body)
+    finally:
+        hint.cancel()
+
+
+def _slow(client: Client) -> str:
+    services = cast("list[ServiceView]", client.get("/v1/services"))
+    stopping = [service["name"] for service in services if service["state"] == "stopping"]
+    return f"waiting for {', '.join(stopping)} to stop" if stopping else "waiting for the mesh"
+
+
+_ABOUT = {
+    "start": "Start services of the running mesh that are stopped or have ended, with what they need and was\n"
+    "not started yet. Without a name: all of them. Returns when they are ready.",
+    "stop": "Stop services of the running mesh, which itself goes on; dependants first. Without a name: all\nof them.",
+    "restart": "Stop services of the running mesh and start them again. Without a name: all of them, in the\n"
+    "order of their dependencies. Returns when they are ready.",
+}
 
 COMMANDS: dict[str, Command] = {
     "down": Command(
@@ -87,10 +150,35 @@ COMMANDS: dict[str, Command] = {
             ("minimesh down", "each service gets the time that its `stop` says"),
             ("minimesh down -t 1", "a second each, then SIGKILL"),
         ),
-        options=(Option(("-t", "--timeout"), "how long services get to stop: 10, 500ms", "TIME", duration),),
+        options=(
+            _TIMEOUT,
+            Option(("-v", "--volumes"), "also remove .minimesh: logs, ports, counts; all but the authority in ca/"),
+        ),
         outputs=("table", "json"),
     ),
     "start": _change("start", "started"),
     "stop": _change("stop", "stopped"),
     "restart": _change("restart", "restarted"),
+    "wait": Command(
+        wait,
+        "Wait until services are ready (a task: completed), and return. Exit code 4 after --timeout, 1 as\n"
+        "soon as it can no longer happen, with the reason.",
+        (
+            ("minimesh wait web --timeout 30s && npm run e2e", "tests, when web answers"),
+            ("minimesh wait migrate --for completed", "a task"),
+        ),
+        (Argument("SVC", "these services; default all that were asked for", many=True),),
+        (
+            Option(("--timeout",), "how long; default 60s", "TIME", duration, default=PATIENCE),
+            Option(
+                ("--for",),
+                "ready, completed (tasks) or stopped; default ready",
+                "WHAT",
+                choice("ready", "completed", "stopped"),
+                default="ready",
+                name="goal",
+            ),
+        ),
+        outputs=("table", "json"),
+    ),
 }

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from minimesh.cli.context import Context
 from minimesh.cli.errors import CommandError, Exit
-from minimesh.cli.options import Argument, Command
+from minimesh.cli.options import Argument, Command, Option
+from minimesh.cli.values import assignment
 
 if TYPE_CHECKING:
     from minimesh.control.views import EnvView
@@ -17,15 +18,27 @@ OURS = ("TERM", "COLORTERM", "NO_COLOR", "COLUMNS", "LINES", "SSH_TTY")
 """Variables of the terminal where the command is typed, not of the one where the mesh was started."""
 
 
-def execute(context: Context, *, svc: str, program: tuple[str, ...]) -> int:
-    """Becomes the program, with the environment and folder of the service; so its exit code is ours."""
+def execute(
+    context: Context,
+    *,
+    svc: str,
+    program: tuple[str, ...],
+    env: tuple[tuple[str, str], ...],
+    workdir: str | None,
+    **_terminal: bool,
+) -> int:
+    """Becomes the program, with the environment and folder of the service; so its exit code is ours.
+
+    `_terminal`: what compose wants to be told of it; here the program has the terminal of this command as it is.
+    """
     from minimesh.control.client import segment  # noqa: PLC0415 - the client costs 60 ms
 
     view: EnvView = context.get(f"/v1/services/{segment(svc)}/env")
     environment = {**(view["env"] or os.environ), **view["mesh_env"]}
     environment.update({name: os.environ[name] for name in OURS if name in os.environ})
-    if view["cwd"]:
-        os.chdir(view["cwd"])
+    environment.update(env)
+    if folder := os.path.join(view["cwd"] or "", workdir or ""):  # noqa: PTH118 - an empty Path would be "."
+        os.chdir(folder)
     if context.no_input:
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
@@ -50,12 +63,19 @@ COMMANDS: dict[str, Command] = {
     "exec": Command(
         execute,
         "Run a program as a service of the running mesh: in its folder, with its environment, so that its\n"
-        "calls are that service's calls. Returns the program's exit code.",
+        "calls are that service's calls. Returns the program's exit code; the -- may be left out.",
         (
             ("minimesh exec web -- sh -c 'curl $ORDERS_URL/orders/1'", "call orders as web"),
             ("minimesh exec migrate -- python manage.py shell", "a shell with a task's environment"),
         ),
         (Argument("SVC", "a service, a task or gateway"),),
+        (
+            Option(("-e", "--env"), "one more variable", "NAME=VALUE", assignment, repeat=True),
+            Option(("-w", "--workdir"), "another folder, from the service's own", "DIR"),
+            Option(("-i", "--interactive"), "as with compose; the program has this terminal anyway"),
+            Option(("-t", "--tty"), "the same"),
+            Option(("-T", "--no-tty"), "the same: a pipe stays a pipe"),
+        ),
         takes_command=True,
         outputs=("table", "json"),
     ),

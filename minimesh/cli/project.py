@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from minimesh.cli.context import Context
 from minimesh.cli.errors import CommandError, Exit
+from minimesh.cli.known import check_known
 from minimesh.cli.options import Option
-from minimesh.cli.text import nearest, plural
+from minimesh.cli.text import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from minimesh.model.project import Project
     from minimesh.spec import Loaded
     from minimesh.spec.node import Node
@@ -74,23 +73,11 @@ def check_names(project: Project, names: tuple[str, ...], *also: str) -> None:
     """Raises CommandError for a name that is no service or task of the project, and none of `also`."""
 
     known = [*also, *project.services, *project.tasks]
-    _check(names, known, "there is no service", "services and tasks")
+    check_known(names, known)
 
 
 def check_profiles(project: Project, profiles: tuple[str, ...]) -> None:
     """Raises CommandError for a profile that no service has."""
     from minimesh.spec import known_profiles  # noqa: PLC0415 - for the commands that read the file
 
-    _check(profiles, known_profiles(project), "no service has the profile", "profiles")
-
-
-def _check(given: Sequence[str], known: Sequence[str], complaint: str, heading: str) -> None:
-    for name in given:
-        if name not in known:
-            guess = nearest(name, known)
-            raise CommandError(
-                "MM403",
-                f"{complaint} {name!r}" + (f"; did you mean {guess}?" if guess else ""),
-                exit_code=Exit.USAGE,
-                evidence=[f"{heading}: {', '.join(known)}"] if known else [],
-            )
+    check_known(profiles, known_profiles(project), "no service has the profile", "profiles")

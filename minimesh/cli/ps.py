@@ -33,8 +33,12 @@ GOOD = frozenset({"running", "ready", "completed"})
 BAD = frozenset({"crash-loop", "failed", "exited", "backoff"})
 
 
-def ps(context: Context, *, all: bool, status: tuple[str, ...]) -> int:  # noqa: A002 - the option's name
+def ps(context: Context, *, all: bool, status: tuple[str, ...], all_projects: bool) -> int:  # noqa: A002 - the option's name
     """The services of the running mesh; `status` wins over `all`."""
+    if all_projects:
+        from minimesh.cli.projects import all_projects as show  # noqa: PLC0415 - each way loads only what it needs
+
+        return show(context, status)
     services: list[ServiceView] = context.get("/v1/services")
     if status:
         services = [service for service in services if service["state"] in status]
@@ -66,7 +70,7 @@ def row(service: ServiceView) -> tuple[str, ...]:
         service["kind"],
         ",".join(pids) or NONE,
         service["url"] or NONE,
-        why(service),
+        "; ".join(filter(None, (why(service), outlook(service)))),
     )
 
 
@@ -78,6 +82,11 @@ def why(service: ServiceView) -> str:
         if last and last.strip() not in reason:
             reason = f"{reason}: {last.strip()}" if reason else last.strip()
     return reason or NONE
+
+
+def outlook(service: ServiceView) -> str:
+    """Of one that fails again and again: when it is tried next, or that it is not."""
+    return next((instance["outlook"] for instance in service["instances"] if instance["outlook"]), "")
 
 
 def _paint(context: Context, line: str, states: dict[str, str]) -> str:
@@ -99,6 +108,7 @@ COMMANDS = {
         options=(
             Option(("-a", "--all"), "also tasks that are done and services that nobody asked for"),
             Option(("--status",), "only services in this state; may be repeated", "STATE", repeat=True),
+            Option(("--all-projects",), "every mesh of yours, whatever its folder: a line for each"),
         ),
     )
 }

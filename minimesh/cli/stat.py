@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from minimesh.cli.context import Context
 from minimesh.cli.errors import CommandError, Exit
+from minimesh.cli.known import check_known
 from minimesh.cli.options import Argument, Command, Option
 from minimesh.cli.table import Column
 from minimesh.cli.text import NONE, count, milliseconds, percent, rate, size
@@ -15,7 +16,7 @@ from minimesh.cli.values import choice, share, window
 
 if TYPE_CHECKING:
     from minimesh.control.client import Parameters
-    from minimesh.control.views import EdgeView, StatView
+    from minimesh.control.views import EdgeView, ServiceView, StatView
 
 STAT_COLUMNS = (
     Column("NAME"),
@@ -33,6 +34,7 @@ STAT_COLUMNS = (
     Column("REASONS", wide=True, shrink=12),
 )
 ROUTE = Column("ROUTE", shrink=12)
+CALLER = Column("CALLER")
 EDGE_COLUMNS = (
     Column("SRC"),
     Column("DST"),
@@ -95,6 +97,9 @@ def _show_stat(context: Context, rows: list[StatView], by: str, watch: bool) -> 
     elif by == "route":
         cells = [(row["name"], row.get("route", NONE), *stat_row(row)[1:]) for row in shown]
         context.table((STAT_COLUMNS[0], ROUTE, *STAT_COLUMNS[1:]), cells)
+    elif by == "caller":
+        cells = [(row["name"], row.get("caller", NONE), *stat_row(row)[1:]) for row in shown]
+        context.table((STAT_COLUMNS[0], CALLER, *STAT_COLUMNS[1:]), cells)
     else:
         context.table(STAT_COLUMNS, [stat_row(row) for row in shown])
 
@@ -137,9 +142,13 @@ def _check(rows: list[StatView], fail_below: float | None) -> None:
         )
 
 
-def edges(context: Context, *, time_window: float) -> int:
+def edges(context: Context, *, svc: tuple[str, ...], time_window: float) -> int:
     """A row for each caller and callee; `time_window` in seconds."""
+    if svc:
+        services: list[ServiceView] = context.get("/v1/services")
+        check_known(svc, [service["name"] for service in services])
     rows: list[EdgeView] = context.get("/v1/edges", {"window_ms": time_window * 1000})
+    rows = [row for row in rows if not svc or row["source"] in svc or row["destination"] in svc]
     if context.json:
         context.array(rows)
     elif context.output == "name":
@@ -185,7 +194,11 @@ COMMANDS: dict[str, Command] = {
             Option(("--from",), "only calls of this service, a line for each it calls", "SVC", name="source"),
             Option(("--to",), "only calls to this service, a line for each caller", "SVC"),
             Option(
-                ("--by",), "a line for each service or route", "WHAT", choice("service", "route"), default="service"
+                ("--by",),
+                "a line for each service, route or caller; default service",
+                "WHAT",
+                choice("service", "route", "caller"),
+                default="service",
             ),
             _WINDOW,
             Option(("-w", "--watch"), "again every 2 s, until Ctrl-C"),
@@ -200,7 +213,7 @@ COMMANDS: dict[str, Command] = {
             ("minimesh edges", "every edge of the mesh"),
             ("minimesh edges -t 15m -o json", "the last quarter of an hour, for a script"),
         ),
-        (),
+        (Argument("SVC", "only calls to or of these services; default all", many=True),),
         (_WINDOW,),
     ),
 }

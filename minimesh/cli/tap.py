@@ -94,6 +94,14 @@ def line(context: Context, request: TapView) -> str:
     return " ".join(words)
 
 
+WHICH = (
+    Option(("--from",), "only requests of this service", "SVC", name="source"),
+    Option(("--to",), "only requests to this service", "SVC"),
+    Option(("--path",), "only paths that begin so", "PATH"),
+    Option(("--method",), "only this method", "METHOD", str.upper),
+)
+"""Of the requests that finish."""
+
 COMMANDS: dict[str, Command] = {
     "tap": Command(
         tap,
@@ -105,10 +113,7 @@ COMMANDS: dict[str, Command] = {
         ),
         (Argument("SVC", "only requests to or from this service", optional=True),),
         (
-            Option(("--from",), "only requests of this service", "SVC", name="source"),
-            Option(("--to",), "only requests to this service", "SVC"),
-            Option(("--path",), "only paths that begin so", "PATH"),
-            Option(("--method",), "only this method", "METHOD", str.upper),
+            *WHICH,
             Option(("--status",), "only this status, or class: 503, 5xx", "STATUS", status_value),
             Option(("--max",), "end after so many", "N", number),
         ),

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minimesh.cli.context import Context
-from minimesh.cli.errors import Exit, usage
+from minimesh.cli.errors import Exit, of_problem, usage
 from minimesh.cli.options import Argument, Command, Option
-from minimesh.cli.plan import COLUMNS, planned
+from minimesh.cli.plan import COLUMNS, Planned, planned
 from minimesh.cli.project import SET, check_names, check_profiles, file_of, further_of, load
+from minimesh.cli.screen import check_screen, show_screen
 from minimesh.cli.values import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from pathlib import Path
 
     from minimesh.control.report import UpOptions
     from minimesh.model.project import Project
+
+
+class Asked(NamedTuple):
+    """What of `up` is about this terminal, and not about the mesh."""
+
+    attach: tuple[str, ...] = ()
+    no_attach: tuple[str, ...] = ()
+    exit_code_from: str | None = None
+    abort_on_failure: bool = False
+    no_log_prefix: bool = False
+    timestamps: bool = False
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Services that have to be there."""
+        leader = (self.exit_code_from,) if self.exit_code_from else ()
+        return (*self.attach, *self.no_attach, *leader)
 
 
 def up(
@@ -28,61 +45,86 @@ def up(
     wait_timeout: float,
     no_deps: bool,
     dry_run: bool,
-    no_log_prefix: bool,
-    timestamps: bool,
+    ui: bool,
     overrides: tuple[str, ...],
     profile: tuple[str, ...],
+    **terminal: Any,
 ) -> int:
-    """Runs the mesh here until Ctrl-C, or starts it apart with -d or --wait."""
-    apart = detach or wait
+    """Runs the mesh here until Ctrl-C, or starts it apart with -d, --wait or --ui."""
+    asked = Asked(**terminal)
+    apart = detach or wait or ui
     if no_deps and not svc:
         raise usage("--no-deps needs the services to start", "minimesh up --no-deps web")
-    if apart and (no_log_prefix or timestamps or no_deps):
-        raise usage("--no-deps, --no-log-prefix and --timestamps do not go with -d or --wait")
+    if apart and asked != Asked():
+        flags = " ".join(f"--{name.replace('_', '-')}" for name, value in asked._asdict().items() if value)
+        raise usage(f"{flags} is about output here, and with {'--ui' if ui else '-d'} there is none")
+    if ui and not dry_run:
+        check_screen(context)
     from minimesh.control.report import UpOptions  # noqa: PLC0415 - each way loads only what it needs
 
     file = file_of(context)
-    options = UpOptions(file.parent, file, only=svc, further=further_of(context), overrides=overrides, profiles=profile)
-    project = None
-    if svc or profile or dry_run or apart:
+    options = UpOptions(
+        file.parent,
+        file,
+        only=svc,
+        further=further_of(context),
+        overrides=overrides,
+        profiles=profile,
+        alone=no_deps,
+    )
+    if svc or profile or dry_run or apart or asked.named:
         project = load(context, overrides).project
-        check_names(project, svc)
+        check_names(project, (*svc, *asked.named))
         check_profiles(project, profile)
-    if project is not None and no_deps:
-        from minimesh.spec.alone import without_order  # noqa: PLC0415 - hardly ever
-
-        project = without_order(project, svc)
-        options = replace(options, alone=True)
-    if project is not None and (dry_run or apart):
-        return _ahead(context, options, project, wait_timeout if apart and not dry_run else None)
-    return _here(context, options, bare=no_log_prefix, stamps=timestamps)
-
-
-def _ahead(context: Context, options: UpOptions, project: Project, patience: float | None) -> int:
-    """What would be started, told if there is no patience to wait for it."""
-    from minimesh.spec import starting  # noqa: PLC0415
-
-    names = starting(project, options.only, options.profiles)
-    if patience is None:
-        return _tell(context, project, names)
+        plan = _plan(options, project)  # says too what cannot be started
+        if dry_run:
+            return _tell(context, plan)
+    check_folder(file.parent)
+    if not apart:
+        return _here(context, options, asked)
     from minimesh.cli.apart import start_apart  # noqa: PLC0415
 
-    return start_apart(context, options, patience)
+    code = start_apart(context, options, wait_timeout)
+    return show_screen(context, file) if ui and code == Exit.OK else code
 
 
-def _here(context: Context, options: UpOptions, *, bare: bool, stamps: bool) -> int:
+def check_folder(root: Path) -> None:
+    """Raises CommandError where no state can be kept: before anything is started that could not say so."""
+    from minimesh.control.usable import hindrance  # noqa: PLC0415
+
+    problem = hindrance(root)
+    if problem is not None:
+        raise of_problem(problem)
+
+
+def _here(context: Context, options: UpOptions, asked: Asked) -> int:
     from minimesh.cli.apart import attach, running  # noqa: PLC0415
 
     if running(options.root) is not None:
         return attach(context, options)
+    from minimesh.cli.ending import Ending  # noqa: PLC0415
     from minimesh.cli.foreground import run_here  # noqa: PLC0415 - the whole mesh
     from minimesh.cli.watch import Style  # noqa: PLC0415
 
-    return run_here(context, options, Style(bare, stamps, context.quiet))
+    style = Style(
+        asked.no_log_prefix, asked.timestamps, context.quiet, frozenset(asked.attach), frozenset(asked.no_attach)
+    )
+    ending = Ending(options.root, leader=asked.exit_code_from, on_failure=asked.abort_on_failure, say=context.note)
+    code = run_here(context, options, style, ending)
+    return code or ending.code or Exit.OK
 
 
-def _tell(context: Context, project: Project, names: Sequence[str]) -> int:
-    plan = planned(project, names)
+def _plan(options: UpOptions, project: Project) -> list[Planned]:
+    """What would be started, in order. Raises SpecError where that needs what is off."""
+    from minimesh.spec import starting  # noqa: PLC0415
+    from minimesh.spec.alone import without_order  # noqa: PLC0415
+
+    if options.alone:
+        project = without_order(project, options.only)
+    return planned(project, starting(project, options.only, options.profiles))
+
+
+def _tell(context: Context, plan: list[Planned]) -> int:
     if context.json:
         context.array([each._asdict() for each in plan])
     else:
@@ -108,8 +150,13 @@ COMMANDS: dict[str, Command] = {
             Option(("--no-deps",), "without what the named services depend on"),
             Option(("--profile",), "start the services of this profile too", "P", repeat=True),
             SET,
+            Option(("--attach",), "show the output of this service only; may be repeated", "SVC", repeat=True),
+            Option(("--no-attach",), "do not show the output of this one; may be repeated", "SVC", repeat=True),
+            Option(("--exit-code-from",), "end with this service or task, and with its exit code", "SVC"),
+            Option(("--abort-on-failure",), "end as soon as one fails, with its exit code"),
             Option(("--no-log-prefix",), "output without the service's name before each line"),
             Option(("--timestamps",), "output with the time before each line"),
+            Option(("--ui",), "-d, then minimesh ui; leaving it asks whether all goes on"),
             Option(("--dry-run",), "tell what would be started, in which order"),
         ),
         outputs=("table", "json"),

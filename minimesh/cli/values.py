@@ -31,6 +31,11 @@ def number(text: str) -> int:
     return int(text)
 
 
+def lines(text: str) -> int:
+    """How many lines, -1 for all."""
+    return -1 if text == "all" else number(text)
+
+
 def port(text: str) -> int:
     value = number(text)
     if not 1 <= value <= 65535:
@@ -79,6 +84,24 @@ def share(text: str) -> float:
     if not 0 <= value <= 100:
         raise ValueError(f"{text!r} is not a percentage from 0 to 100")
     return value / 100
+
+
+def header(text: str) -> tuple[str, str]:
+    """`Name: value`"""
+    name, colon, value = text.partition(":")
+    if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name.strip()):
+        raise ValueError(f"{text!r} is not a header such as 'Accept: text/html'")
+    if "\r" in value or "\n" in value:
+        raise ValueError(f"{name} has a line end in its value")
+    return name.strip(), value.strip()
+
+
+def assignment(text: str) -> tuple[str, str]:
+    """`NAME=value`"""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ValueError(f"{text!r} is not NAME=VALUE")
+    return name, value
 
 
 def status(text: str) -> str:

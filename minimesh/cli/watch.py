@@ -31,11 +31,19 @@ DOWN = frozenset({"backoff", "crash-loop", "exited", "failed"})
 
 
 class Style(NamedTuple):
-    """What of a run is shown. `bare`: output of services without their names; `stamps`: with times."""
+    """What of a run is shown. `bare`: output of services without their names; `stamps`: with times.
+
+    only: whose output (none: of all); hidden: whose not. What happens to services is told of all.
+    """
 
     bare: bool = False
     stamps: bool = False
     quiet: bool = False
+    only: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
+
+    def shows(self, service: str) -> bool:
+        return service not in self.hidden and (not self.only or service in self.only)
 
 
 class Watch:
@@ -68,7 +76,8 @@ class Watch:
             case ServiceEvent() if not self._stopping:
                 self._service(event)
             case LogLine() if event.stream != "mesh":  # what the mesh says of a service is a ServiceEvent too
-                self._log(event)
+                if self._style.shows(event.service):
+                    self._log(event)
             case Ready():
                 self._ready(event)
             case Stopping():

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -44,6 +43,7 @@ def instance(**facts: object) -> dict[str, Any]:
         "reason": None,
         "exit_code": 1,
         "last_stderr": None,
+        "outlook": None,
     }
     return known | facts
 
@@ -59,7 +59,7 @@ SERVICES = [
         pid=None,
         listen="127.0.0.1:8103",
         reason="exit 1",
-        instances=[instance(last_stderr="KeyError: 'STRIPE_KEY'\x1b[2J")],
+        instances=[instance(last_stderr="KeyError: 'STRIPE_KEY'\x1b[2J", outlook="5 times in 62 s, not started again")],
     ),
     service("seed", "completed", kind="task", ready=0, up_ms=None, pid=None, listen=None, meshed=None),
     service("worker", "pending", ready=0, up_ms=None, pid=None, listen=None),
@@ -144,7 +144,7 @@ TAP = {
     "client": "127.0.0.1:5000",
     "protocol": "HTTP/1.1",
 }
-MESH = {"project": "shop", "gateway": {"address": "127.0.0.1:7080", "url": "http://localhost:7080"}}
+MESH = {"project": "shop", "state": "ready", "gateway": {"address": "127.0.0.1:7080", "url": "http://localhost:7080"}}
 GOLDEN = Path(__file__).parents[2] / "golden" / "cli"
 
 
@@ -336,16 +336,20 @@ def test_down_asks_and_waits_for_the_end(shop: Any, minimesh: Command) -> None:
 
 
 def test_restart_one_or_all(shop: Any, minimesh: Command) -> None:
-    for name in ("payments", "seed", "worker"):
-        shop.give(f"/v1/services/{name}/restart", None, 204)
+    shop.give("/v1/change", None, 204)
     code, _, err = minimesh("restart", "payments")
     assert (code, err.splitlines()[0]) == (1, "error[MM405]: payments did not come up: exit 1")
     shop.asked.clear()
     shop.give("/v1/services", [service(name, "running") for name in ("payments", "seed", "worker")])
     assert minimesh("restart", "payments")[2] == "restarted payments\n"
     assert minimesh("restart", "-q")[2] == ""
-    posted = [path for method, path, _, _ in shop.asked if method == "POST"]
-    assert [shlex.split(path.replace("/", " "))[2] for path in posted] == ["payments", "payments", "seed", "worker"]
+    minimesh("stop", "-t", "2", "worker")
+    posted = [body for method, _, _, body in shop.asked if method == "POST"]
+    assert posted == [
+        {"verb": "restart", "services": ["payments"], "within_ms": None},
+        {"verb": "restart", "services": ["payments", "seed", "worker"], "within_ms": None},
+        {"verb": "stop", "services": ["worker"], "within_ms": 2000.0},
+    ]
 
 
 def test_mesh_of_another_folder(shop: Any, minimesh: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

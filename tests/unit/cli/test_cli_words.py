@@ -37,7 +37,7 @@ def test_the_verb_is_found(words: list[str], parts: object) -> None:
         (["--jsno", "ps"], "minimesh has no option --jsno; did you mean --json?", "minimesh --help"),
         (["ps", "web"], "ps takes no further argument 'web'", "minimesh ps --help"),
         (["env"], "env needs a SVC: a service or task", "minimesh env --help"),
-        (["stat", "--by", "rout"], "--by: 'rout' is not one of service, route; did you mean route?", None),
+        (["stat", "--by", "rout"], "--by: 'rout' is not one of service, route, caller; did you mean route?", None),
         (["tap", "-o", "name"], "tap has no output name, only table, wide, json", None),
         (["tap", "--status", "6xx"], "--status: '6xx' is neither a status (503) nor a class of them (5xx)", None),
         (["logs", "-n", "x"], "-n/--tail: 'x' is not a whole number", None),

@@ -1,0 +1,49 @@
+"""`minimesh up --ui`: the live view in front of a mesh behind the terminal."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from minimesh.cli.context import Context
+from minimesh.cli.errors import usage
+from minimesh.cli.verbs import VERBS
+
+VIEW = "ui"
+
+
+def check_screen(context: Context) -> None:
+    """Raises CommandError where there is no screen for a live view, before anything is started."""
+    if VIEW not in VERBS:
+        raise usage("this minimesh has no live view", "minimesh up -d && minimesh stat -w")
+    if context.out.width is None or not sys.stdin.isatty() or os.environ.get("TERM", "dumb") == "dumb":
+        raise usage("--ui needs a terminal", "minimesh up -d && minimesh stat -w")
+
+
+def show_screen(context: Context, file: Path) -> int:
+    """Shows the view, and asks afterwards whether the mesh goes on."""
+    from minimesh.cli.apart import running  # noqa: PLC0415 - each way loads only what it needs
+
+    code = subprocess.run([sys.executable, "-m", "minimesh", VIEW, "--file", str(file)], check=False).returncode
+    if running(file.parent) is None or context.no_input:
+        return code
+    if not wants_to_stop(context):
+        context.note("it goes on: minimesh ui shows it again, minimesh down stops it")
+        return code
+    from minimesh.cli.life import down  # noqa: PLC0415
+
+    return down(context._replace(file=str(file)), timeout=None, volumes=False)
+
+
+def wants_to_stop(context: Context) -> bool:
+    """Asks on stderr; anything but a clear yes to stopping keeps the services."""
+    context.err.stream.write("keep the services running? [Y/n] ")
+    context.err.flush()
+    try:
+        answer = sys.stdin.readline()
+    except KeyboardInterrupt:
+        context.err.line()
+        return False
+    return answer.strip().lower() in ("n", "no")
