@@ -26,6 +26,7 @@ from minimesh.telemetry.windows import LONGEST_WINDOW
 Handler = Callable[[Request], Awaitable[Response]]
 
 DEFAULT_WINDOW_MS = 60_000.0
+DEFAULT_EVERY_MS = 500.0
 DEFAULT_TAIL = 100
 LONGEST_TAIL = 100_000
 LARGEST_BODY = 64 * 1024
@@ -145,6 +146,11 @@ class _Api:
     async def edges(self, request: Request) -> Response:
         return JSONResponse(show.edge_views(self._mesh, _window(request.query_params)))
 
+    async def live(self, request: Request) -> Response:
+        query = request.query_params
+        every = _milliseconds(query, "every_ms", DEFAULT_EVERY_MS, 100, 60_000)
+        return _stream(live.everything(self._mesh, every, _window(query)))
+
     async def tap(self, request: Request) -> Response:
         query = request.query_params
         status = query.get("status", "")
@@ -249,15 +255,20 @@ def _whole(query: Mapping[str, str], name: str, low: int, high: int, default: in
 
 def _window(query: Mapping[str, str]) -> float:
     """Seconds."""
-    text = query.get("window_ms")
+    return _milliseconds(query, "window_ms", DEFAULT_WINDOW_MS, 1_000, LONGEST_WINDOW * 1e3)
+
+
+def _milliseconds(query: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
+    """Seconds, out of a number of milliseconds."""
+    text = query.get(name)
     if text is None:
-        return DEFAULT_WINDOW_MS / 1e3
+        return default / 1e3
     try:
         milliseconds = float(text)
     except ValueError:
-        milliseconds = 0.0
-    if not 1_000 <= milliseconds <= LONGEST_WINDOW * 1e3:
-        raise _bad_parameter("window_ms", text, f"milliseconds from 1000 to {LONGEST_WINDOW * 1e3:g}")
+        milliseconds = -1.0
+    if not low <= milliseconds <= high:
+        raise _bad_parameter(name, text, f"milliseconds from {low:g} to {high:g}")
     return milliseconds / 1e3
 
 

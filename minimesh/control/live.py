@@ -10,7 +10,8 @@ import anyio
 
 from minimesh.control.feed import PER_SECOND, Feed
 from minimesh.control.mesh import Mesh
-from minimesh.control.views import DroppedView, EventView, LogView, TapView
+from minimesh.control.show import LiveTraffic
+from minimesh.control.views import DroppedView, EventView, LiveView, LogView, TapView
 from minimesh.model.record import Record
 from minimesh.policy.resend import MOST_CONNECT_TRIES
 from minimesh.supervise.logs import LogLine
@@ -60,6 +61,17 @@ def is_status(text: str) -> bool:
 def _fits(wanted: str, status: int) -> bool:
     shown = str(status)
     return wanted == shown or (wanted.endswith("xx") and wanted[0] == shown[0])
+
+
+async def everything(mesh: Mesh, every: float, window: float) -> AsyncIterator[LiveView]:
+    """At once, then each `every` seconds, and once more when the mesh has stopped. window: seconds."""
+    traffic = LiveTraffic(mesh, window)
+    while True:
+        yield traffic.view()
+        if mesh.ended.is_set():
+            return
+        with anyio.move_on_after(every):
+            await mesh.ended.wait()
 
 
 async def tap(mesh: Mesh, wanted: TapFilter, most: int | None) -> AsyncIterator[TapView | DroppedView]:

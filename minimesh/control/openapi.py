@@ -141,6 +141,18 @@ OPERATIONS = (
     ),
     Operation("edges", "get", "/v1/edges", "Who calls whom", list[views.EdgeView], parameters=(_WINDOW,)),
     Operation(
+        "live",
+        "get",
+        "/v1/live",
+        "Mesh, services, traffic and edges again and again; ends with the mesh, whose last state is the last line",
+        views.LiveView,
+        parameters=(
+            Parameter("every_ms", "number", "time between two lines, 100 to 60000; default 500"),
+            _WINDOW,
+        ),
+        stream=True,
+    ),
+    Operation(
         "tap",
         "get",
         "/v1/tap",

@@ -11,7 +11,7 @@ from minimesh.control.compile import identity_of, service_names
 from minimesh.control.environment import mesh_environment
 from minimesh.control.layout import callees, callers, pairs, takes_calls
 from minimesh.control.mesh import Mesh
-from minimesh.control.traffic import Subject, call_rows, caller_rows, edge_rows, inbound_rows, route_rows
+from minimesh.control.traffic import Subject, call_rows, caller_rows, edge_rows, inbound_rows, route_rows, tick_view
 from minimesh.control.tune import open_descriptors, resident_bytes
 from minimesh.control.views import (
     ConditionView,
@@ -19,6 +19,7 @@ from minimesh.control.views import (
     EnvView,
     InstanceView,
     Kind,
+    LiveView,
     LoopView,
     MeshView,
     ReloadView,
@@ -31,6 +32,11 @@ from minimesh.model.project import GATEWAY
 from minimesh.supervise.restarts import outlook
 from minimesh.supervise.status import InstanceStatus, State
 from minimesh.telemetry.accesslog import milliseconds, timestamp
+from minimesh.telemetry.counters import CounterKey
+from minimesh.telemetry.rolling import Rolling
+
+HISTORY = 60.0
+"""Seconds of traffic that a live view begins with."""
 
 _WORST_FIRST = (
     State.CRASH_LOOP,
@@ -120,9 +126,41 @@ def stat_views(
 
 
 def edge_views(mesh: Mesh, window: float) -> list[EdgeView]:
-    active = {counters.key: counters.active for counters in mesh.telemetry.counters.all()}
     seen = mesh.windows.last(window, mesh.clock.monotonic())
-    return edge_rows(seen, active, lambda name: identity_of(mesh.project, name))
+    return edge_rows(seen, _active(mesh), lambda name: identity_of(mesh.project, name))
+
+
+class LiveTraffic:
+    """What one reader of the live view is told; traffic is added up at most once a second."""
+
+    def __init__(self, mesh: Mesh, window: float) -> None:
+        now = mesh.clock.monotonic()
+        self._mesh = mesh
+        self._rolling = Rolling(mesh.windows, window, now)
+        self._told = now - HISTORY
+        self._stat: list[StatView] = []
+        self._edges: list[EdgeView] = []
+
+    def view(self) -> LiveView:
+        mesh = self._mesh
+        ticks = mesh.windows.ticks(self._told)
+        if ticks or not self._stat:
+            seen = self._rolling.advance()
+            self._stat = inbound_rows(seen, _subjects(mesh))
+            self._edges = edge_rows(seen, _active(mesh), lambda name: identity_of(mesh.project, name))
+            self._told = self._rolling.ended
+        return {
+            "time": timestamp(mesh.clock.wall()),
+            "mesh": mesh_view(mesh),
+            "services": service_views(mesh),
+            "stat": self._stat,
+            "edges": self._edges,
+            "ticks": [tick_view(tick) for tick in ticks],
+        }
+
+
+def _active(mesh: Mesh) -> dict[CounterKey, int]:
+    return {counters.key: counters.active for counters in mesh.telemetry.counters.all()}
 
 
 def reload_view(applied: Applied, *, dry_run: bool = False) -> ReloadView:
@@ -226,6 +264,7 @@ def _instance_view(status: InstanceStatus, now: float) -> InstanceView:
         "restarts": status.restarts,
         "up_ms": milliseconds(now - status.started_at) if runs and status.started_at is not None else None,
         "reason": status.reason or None,
+        "probe": status.probe or None,
         "exit_code": status.exit_code,
         "last_stderr": status.last_stderr or None,
         "outlook": outlook(status.streak, now) if status.streak and status.state in _FAILING else None,

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TypeVar
 
-from minimesh.control.views import EdgeView, Kind, StatView
+from minimesh.control.views import EdgeView, Kind, StatView, TickView
 from minimesh.model.identity import Identity
+from minimesh.model.project import GATEWAY
 from minimesh.telemetry.accesslog import milliseconds
 from minimesh.telemetry.counters import CounterKey
-from minimesh.telemetry.windows import Sums, Window, total
+from minimesh.telemetry.windows import Sums, Tick, Window, total
 
 _QUANTILES = (0.5, 0.95, 0.99)
 _Group = TypeVar("_Group", str, tuple[str, str])
@@ -94,6 +95,16 @@ def edge_rows(window: Window, active: Mapping[CounterKey, int], identity: Callab
             running[_ends(key)] += count
     between = sorted(pair for pair in seen.keys() | running.keys() if pair[1])
     return [_edge(window, total(seen.get(pair, ())), running[pair], identity, *pair) for pair in between]
+
+
+def tick_view(tick: Tick) -> TickView:
+    """Of the gateway: what came in by it."""
+    requests: dict[str, int] = {}
+    for key, sums in tick.sums.items():
+        for name in (key.destination, key.source if key.source == GATEWAY else ""):
+            if name and sums.requests:
+                requests[name] = requests.get(name, 0) + sums.requests
+    return {"seconds": tick.ended - tick.began, "requests": requests}
 
 
 def _edge(

@@ -89,6 +89,7 @@ class MeshView(TypedDict):
 class InstanceView(TypedDict):
     """One replica of a service, counted from 1; exit_code and last_stderr are of its last end.
 
+    probe: what the last readiness probe saw.
     outlook: of one that fails again and again, `next try in 16 s (5 of 5, then stops)`."""
 
     replica: int
@@ -98,6 +99,7 @@ class InstanceView(TypedDict):
     restarts: int
     up_ms: float | None
     reason: str | None
+    probe: str | None
     exit_code: int | None
     last_stderr: str | None
     outlook: str | None
@@ -171,6 +173,26 @@ class EdgeView(TypedDict):
     requests: int
     active: int
     reasons: dict[str, int]
+
+
+class TickView(TypedDict):
+    """One second that has ended: how many requests came to each service; to the gateway, from outside by it.
+    Services without any are left out."""
+
+    seconds: float
+    requests: dict[str, int]
+
+
+class LiveView(TypedDict):
+    """Everything that a screen shows at one moment. stat and edges are over the window asked for, up to the last
+    whole second; ticks are the seconds that ended since the line before, at the beginning up to 60."""
+
+    time: str
+    mesh: MeshView
+    services: list[ServiceView]
+    stat: list[StatView]
+    edges: list[EdgeView]
+    ticks: list[TickView]
 
 
 class DroppedView(TypedDict):

@@ -49,6 +49,21 @@ class Sums:
         _add_each(self.latency, other.latency)
         _add_each(self.reasons, other.reasons)
 
+    def subtract(self, part: "Sums") -> None:
+        """Takes away what was added before."""
+        self.requests -= part.requests
+        self.retries -= part.retries
+        self.bytes_in -= part.bytes_in
+        self.bytes_out -= part.bytes_out
+        for index, count in enumerate(part.classes):
+            self.classes[index] -= count
+        _subtract_each(self.latency, part.latency)
+        _subtract_each(self.reasons, part.reasons)
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.requests or self.latency or self.reasons or any(self.classes))
+
     @property
     def success(self) -> float | None:
         """Share of the answered requests that did not fail: status under 500 and not cut by service or mesh.
@@ -92,7 +107,9 @@ def total(parts: Iterable[Sums]) -> Sums:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tick:
+class Tick:
+    """What was added between two moments, monotonic seconds. Its sums are kept: nobody adds to them."""
+
     began: float
     ended: float
     sums: Mapping[CounterKey, Sums]
@@ -123,14 +140,14 @@ class Windows:
     def __init__(self, counters: Counters, now: float) -> None:
         self._counters = counters
         self._seen: dict[CounterKey, _Seen] = {}
-        self._fine: deque[_Tick] = deque()
-        self._coarse: deque[_Tick] = deque(maxlen=COARSE)
+        self._fine: deque[Tick] = deque()
+        self._coarse: deque[Tick] = deque(maxlen=COARSE)
         self._last = now
 
     def tick(self, now: float) -> None:
         """Keep what was added since the last tick."""
         changed = [counters for counters in self._counters.all() if self._has_changed(counters)]
-        self._fine.append(_Tick(self._last, now, {each.key: self._since_tick(each) for each in changed}))
+        self._fine.append(Tick(self._last, now, {each.key: self._since_tick(each) for each in changed}))
         for counters in changed:
             self._seen[counters.key] = _Seen(counters)
         self._last = now
@@ -146,8 +163,17 @@ class Windows:
             if tick.ended <= since:
                 break
             began = tick.began
-            _merge_into(sums, tick.sums)
+            merge_into(sums, tick.sums)
         return Window(now - began, sums)
+
+    def ticks(self, since: float) -> list[Tick]:
+        """What is kept of the time after that moment, oldest first: seconds, and of what is older ten at a time."""
+        found: list[Tick] = []
+        for tick in (*reversed(self._fine), *reversed(self._coarse)):
+            if tick.ended <= since:
+                break
+            found.append(tick)
+        return found[::-1]
 
     def _has_changed(self, counters: RouteCounters) -> bool:
         seen = self._seen.get(counters.key, _NOTHING)
@@ -171,14 +197,14 @@ class Windows:
         return sums
 
 
-def _merged(ticks: Sequence[_Tick]) -> _Tick:
+def _merged(ticks: Sequence[Tick]) -> Tick:
     sums: dict[CounterKey, Sums] = {}
     for tick in ticks:
-        _merge_into(sums, tick.sums)
-    return _Tick(ticks[0].began, ticks[-1].ended, sums)
+        merge_into(sums, tick.sums)
+    return Tick(ticks[0].began, ticks[-1].ended, sums)
 
 
-def _merge_into(sums: dict[CounterKey, Sums], more: Mapping[CounterKey, Sums]) -> None:
+def merge_into(sums: dict[CounterKey, Sums], more: Mapping[CounterKey, Sums]) -> None:
     """Adds without touching the Sums of `more`: ticks are kept."""
     for key, part in more.items():
         if key not in sums:
@@ -189,3 +215,12 @@ def _merge_into(sums: dict[CounterKey, Sums], more: Mapping[CounterKey, Sums]) -
 def _add_each(counts: dict[_Key, int], more: Mapping[_Key, int]) -> None:
     for key, count in more.items():
         counts[key] = counts.get(key, 0) + count
+
+
+def _subtract_each(counts: dict[_Key, int], part: Mapping[_Key, int]) -> None:
+    for key, count in part.items():
+        left = counts[key] - count
+        if left:
+            counts[key] = left
+        else:
+            del counts[key]
