@@ -4,7 +4,7 @@ The relative error of a value read back is at most 1/32 (half a bucket), for any
 The scheme is that of HdrHistogram (Tene) with four significant bits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 _BITS = 4
 _STEPS = 1 << _BITS
@@ -32,14 +32,27 @@ def bounds_of(bucket: int) -> tuple[int, int]:
 
 def quantile(counts: Sequence[int], share: float) -> float | None:
     """The duration in seconds below which `share` (0 to 1) of what was counted lies; None of nothing."""
-    total = sum(counts)
+    return quantiles(dict(enumerate(counts)), (share,))[0]
+
+
+def quantiles(counts: Mapping[int, int], shares: Sequence[float]) -> list[float | None]:
+    """As `quantile`, for shares in ascending order, out of counts by bucket."""
+    total = sum(counts.values())
     if not total:
-        return None
-    rank = max(1, min(total, -(-int(share * total * 1_000_000) // 1_000_000)))
+        return [None] * len(shares)
+    found: list[float | None] = []
     seen = 0
-    for bucket, count in enumerate(counts):
-        seen += count
-        if seen >= rank:
-            low, high = bounds_of(bucket)
-            return (low + high) / 2e6
-    raise AssertionError("the counts add up to their sum")
+    buckets = iter(sorted(counts.items()))
+    bucket = 0
+    for share in shares:
+        rank = _rank(share, total)
+        while seen < rank:
+            bucket, count = next(buckets)
+            seen += count
+        low, high = bounds_of(bucket)
+        found.append((low + high) / 2e6)
+    return found
+
+
+def _rank(share: float, total: int) -> int:
+    return max(1, min(total, -(-int(share * total * 1_000_000) // 1_000_000)))

@@ -13,12 +13,21 @@ BLOCKS = 60
 
 
 class _Block:
+    """Begins with the sums of a tick, which are not its own to change."""
+
     __slots__ = ("began", "ended", "sums")
 
-    def __init__(self, began: float) -> None:
-        self.began = began
-        self.ended = began
-        self.sums: dict[CounterKey, Sums] = {}
+    def __init__(self, tick: Tick) -> None:
+        self.began = tick.began
+        self.ended = tick.ended
+        self.sums = tick.sums
+
+    def add(self, tick: Tick) -> None:
+        sums: dict[CounterKey, Sums] = {}
+        merge_into(sums, self.sums)
+        merge_into(sums, tick.sums)
+        self.ended = tick.ended
+        self.sums = sums
 
 
 class Rolling:
@@ -43,18 +52,18 @@ class Rolling:
         return Window(self.ended - began, self._sums)
 
     def _take(self, tick: Tick) -> None:
+        self.ended = tick.ended
         if not self._blocks or self._blocks[-1].ended - self._blocks[-1].began >= self._step:
-            self._blocks.append(_Block(tick.began))
-        block = self._blocks[-1]
-        block.ended = self.ended = tick.ended
+            self._blocks.append(_Block(tick))
+        else:
+            self._blocks[-1].add(tick)
         for key, part in tick.sums.items():
-            edge = {key._replace(route=""): part}
-            merge_into(block.sums, edge)
-            merge_into(self._sums, edge)
+            self._sums.setdefault(key._replace(route=""), Sums()).add(part)
 
     def _drop(self, block: _Block) -> None:
         for key, part in block.sums.items():
-            left = self._sums[key]
+            edge = key._replace(route="")
+            left = self._sums[edge]
             left.subtract(part)
             if left.is_empty:
-                del self._sums[key]
+                del self._sums[edge]

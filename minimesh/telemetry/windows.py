@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from minimesh.model.reason import Cut
 from minimesh.telemetry.counters import CounterKey, Counters, RouteCounters
-from minimesh.telemetry.histogram import BUCKETS, quantile
+from minimesh.telemetry.histogram import BUCKETS, quantiles
 
 FINE = 60
 COARSE = 84
@@ -77,11 +77,8 @@ class Sums:
         return max(0.0, 1.0 - (sum(self.classes[5:]) + failed_cuts) / answered)
 
     def quantiles(self, shares: Sequence[float]) -> list[float | None]:
-        """For each share the time to the answer's head, in seconds; None of nothing."""
-        counts = [0] * BUCKETS
-        for bucket, count in self.latency.items():
-            counts[bucket] = count
-        return [quantile(counts, share) for share in shares]
+        """For each share, ascending, the time to the answer's head, in seconds; None of nothing."""
+        return quantiles(self.latency, shares)
 
 
 @dataclass(frozen=True, slots=True)

@@ -254,6 +254,8 @@ def test_restart_is_seen_in_events_and_logs(mesh: Running) -> None:
     before = next(view for view in mesh.api.get("/v1/services") if view["name"] == "worker")["pid"]
     followed = mesh.api.stream("/v1/events", follow=1)
     next(followed)
+    live = mesh.api.stream("/v1/live", every_ms=60_000)
+    next(live)
     mesh.api.post("/v1/services/worker/restart", "/v1/services/{name}/{verb}")
     kinds: list[str] = []
     for event in followed:
@@ -384,6 +386,7 @@ def test_stop_takes_the_endpoint_away_and_start_brings_it_back(mesh: Running) ->
         ("post", "/v1/mesh", {}, 405, "no_such_path"),
         ("post", "/v1/services/nobody/stop", {}, 404, "no_such_service"),
         ("post", "/v1/services/web/explode", {}, 404, "no_such_path"),
+        ("get", "/v1/live", {"every_ms": "99"}, 400, "bad_parameter"),
         ("post", "/v1/services/gateway/stop", {}, 409, "not_a_program"),
         ("post", "/v1/change", {}, 400, "bad_body"),
         ("post", "/v1/tasks/web/run", {}, 409, "not_a_task"),
@@ -448,13 +451,32 @@ def test_the_access_log_has_what_the_gateway_answered(mesh: Running) -> None:
     assert log.stat().st_mode & 0o777 == 0o600
 
 
+def test_the_live_view_says_the_same_as_its_parts(mesh: Running) -> None:
+    before = {tick["seconds"] for tick in next(mesh.api.stream("/v1/live"))["ticks"]}
+    assert all(0 < seconds < 5 for seconds in before)
+    assert mesh.ask("/status/503") == 503
+    seen = 0
+    for view in mesh.api.stream("/v1/live", every_ms=100, window_ms=900_000):
+        seen += sum(tick["requests"].get("web", 0) for tick in view["ticks"])
+        (web,) = [row for row in view["stat"] if row["name"] == "web"]
+        (edge,) = [row for row in view["edges"] if (row["source"], row["destination"]) == ("gateway", "web")]
+        if seen and seen == web["requests"] == mesh.api.get("/v1/stat", service="web")[0]["requests"]:
+            break
+    assert edge["requests"] == web["requests"]
+    assert [each["name"] for each in view["services"]] == [row["name"] for row in view["stat"]]
+    assert view["mesh"]["project"] == "shop"
+
+
 def test_down_ends_with_the_last_event_and_leaves_nothing(mesh: Running) -> None:
     """The last test of the file: it ends the mesh."""
     followed = mesh.api.stream("/v1/events", follow=1)
     next(followed)
+    live = mesh.api.stream("/v1/live", every_ms=60_000)
+    next(live)
     assert mesh.api.post("/v1/down", body={"within_ms": 5000}, status=202) == {"stopping": True}
     *_, last = followed
     assert (last["service"], last["kind"]) == ("minimesh", "stopped")
+    assert [view["mesh"]["state"] for view in live] == ["stopping"]
     mesh.thread.join(PATIENCE)
     assert mesh.code == 0
     assert isinstance(mesh.events[-1], Stopped)
