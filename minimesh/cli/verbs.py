@@ -31,6 +31,7 @@ GROUPS: dict[str, dict[str, Verb]] = {
         "run": Verb("runner", "run a task now; or any program behind a gateway, with no file"),
     },
     "look": {
+        "ui": Verb("ui", "live screens of services and logs"),
         "ps": Verb("ps", "what runs, and why not"),
         "logs": Verb("logs", "what services wrote"),
         "events": Verb("happened", "what happened to services"),

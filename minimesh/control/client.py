@@ -74,7 +74,7 @@ class Client:
 
     def stream(self, path: str, parameters: Parameters | None = None, method: str = "GET") -> Iterator[dict[str, Any]]:
         """The objects of a live view as they come; ends with the view, or when the mesh has stopped."""
-        connection = _UnixConnection(self._socket(), self._timeout)
+        connection = _UnixConnection(self.socket, self._timeout)
         try:
             answer = self._send(connection, method, path, parameters, None)
             if connection.sock is not None:  # it is None where the mesh said that it will close
@@ -88,7 +88,7 @@ class Client:
             connection.close()
 
     def _whole(self, method: str, path: str, parameters: Parameters | None, body: object) -> Any:
-        connection = _UnixConnection(self._socket(), self._timeout)
+        connection = _UnixConnection(self.socket, self._timeout)
         try:
             content = self._send(connection, method, path, parameters, body).read()
         finally:
@@ -101,7 +101,7 @@ class Client:
         content = None if body is None else json.dumps(body)
         headers = {} if content is None else {"content-type": "application/json"}
         try:
-            connection.request(method, path + _query(parameters), content, headers)
+            connection.request(method, path + query(parameters), content, headers)
             answer = connection.getresponse()
         except TimeoutError as error:
             raise RefusedError(504, "no_answer", f"the mesh did not answer in {self._timeout:g} s") from error
@@ -111,10 +111,12 @@ class Client:
         except (OSError, http.client.HTTPException) as error:
             raise NotRunningError(self.root) from error
         if answer.status >= 400:
-            raise _refusal(answer)
+            raise refusal(answer.status, answer.read())
         return answer
 
-    def _socket(self) -> Path:
+    @property
+    def socket(self) -> Path:
+        """Where a mesh of this project listens, if one runs."""
         return StateFolder(self.root).bound_socket()
 
 
@@ -123,7 +125,8 @@ def segment(name: str) -> str:
     return quote(name, safe="")
 
 
-def _query(parameters: Parameters | None) -> str:
+def query(parameters: Parameters | None) -> str:
+    """What follows the path, with its question mark."""
     pairs = [
         (name, value)
         for name, values in (parameters or {}).items()
@@ -133,10 +136,10 @@ def _query(parameters: Parameters | None) -> str:
     return f"?{urlencode(pairs)}" if pairs else ""
 
 
-def _refusal(answer: http.client.HTTPResponse) -> RefusedError:
-    content = answer.read()
+def refusal(status: int, content: bytes) -> RefusedError:
+    """Out of an answer of 4xx or 5xx."""
     try:
         error = cast("ErrorView", json.loads(content))["error"]
-        return RefusedError(answer.status, error["code"], error["message"], error.get("help"), error)
+        return RefusedError(status, error["code"], error["message"], error.get("help"), error)
     except (ValueError, KeyError, TypeError):
-        return RefusedError(answer.status, "unreadable", f"the mesh answered {answer.status}", None)
+        return RefusedError(status, "unreadable", f"the mesh answered {status}", None)

@@ -1,0 +1,272 @@
+"""A log that grows at its end: a ring for each service, filtered, found in, wrapped, drawn by the line."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+from rich.ansi import AnsiDecoder
+from rich.cells import cell_len, chop_cells
+from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text
+from textual.strip import Strip
+
+from minimesh.cli.text import local_time, service_output
+from minimesh_tui.look import Look, Role
+from minimesh_tui.widgets.lines import NOTHING, Lines
+
+KEPT = 5_000
+"""Lines of each service."""
+KEPT_IN_ALL = 50_000
+CUT = 4_096
+"""Characters of a line that are kept; the file has the rest."""
+TIDY_EVERY = 1_000
+TAB = 4
+STEP = 20
+"""Columns that left and right move."""
+
+_LEVEL = re.compile(
+    r"\b(?:(trace|debug)|(info|notice)|(warn|warning)|(error|err|fatal|critical|panic|exception))\b", re.IGNORECASE
+)
+LEVELS = ("all", "info", "warn", "error")
+
+
+class Entry:
+    """One line. `raw` may hold colours (SGR) and nothing else that a terminal acts on; `plain` has not even those."""
+
+    __slots__ = ("plain", "raw", "replica", "service", "source", "time")
+
+    def __init__(self, time: str, service: str, line: str, source: str = "", replica: int = 1) -> None:
+        if len(line) > CUT:
+            line = f"{line[:CUT]} … [cut at 4 kB; the file has all]"
+        if not line.isprintable():
+            line = line.replace("\t", " " * TAB)
+        self.time = time
+        self.service = service
+        self.source = source
+        self.replica = replica
+        self.raw = service_output(line, True)
+        self.plain = service_output(line, False) if "\x1b" in line else self.raw
+
+    @property
+    def level(self) -> int:
+        """Its place in LEVELS: of the first word that names one; else "info", of what goes to stderr "warn"."""
+        match = _LEVEL.search(self.plain, 0, 200)
+        if match:
+            return (match.lastindex or 1) - 1
+        return 2 if self.source == "stderr" else 1
+
+
+Row = tuple[Entry, int, int]
+"""A line of the screen: characters of an entry from, to."""
+Wanted = Callable[[Entry], bool]
+
+
+class LogLines(Lines):
+    """Follows its end until told otherwise. `news`: rows that came since it does not."""
+
+    def __init__(self, look: Look, *, id: str | None = None) -> None:  # noqa: A002 - the base's name
+        super().__init__(look, id=id)
+        self.following = True
+        self.wrapped = False
+        self.news = 0
+        self.needle = ""
+        self.matches: list[int] = []
+        self._entries: list[Entry] = []
+        self._shown: list[Row] = []
+        self._wanted: Wanted | None = None
+        self._added = 0
+        self._shift = 0
+        self._names = 8
+        self._styles: Mapping[str, Style] = {}
+
+    @property
+    def count(self) -> int:
+        return len(self._shown)
+
+    @property
+    def kept(self) -> int:
+        return len(self._entries)
+
+    @property
+    def selected(self) -> Entry | None:
+        """Under the cursor; else the last one on screen."""
+        if not self._shown:
+            return None
+        row = self.cursor if self.cursor is not None else (self.on_screen or range(1))[-1]
+        return self._shown[row][0]
+
+    def name_services(self, styles: Mapping[str, Style]) -> None:
+        """Whose lines there may be, and how their names look."""
+        names = max([8, *map(len, styles)])
+        if styles != self._styles or names != self._names:
+            self._styles, self._names = styles, names
+            self._arrange()
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """At the end, as they came."""
+        new = [*entries]
+        before = len(self._shown)
+        self._entries += new
+        for entry in new:
+            if self._wanted is None or self._wanted(entry):
+                self._show(entry)
+        self._added += len(new)
+        if self._added >= TIDY_EVERY:
+            self._tidy()
+            return
+        if len(self._shown) > before:
+            self._grown(before)
+
+    def clear(self) -> None:
+        self._entries.clear()
+        self._arrange()
+
+    def want(self, wanted: Wanted | None) -> None:
+        self._wanted = wanted
+        self._arrange()
+
+    def wrap(self, wrapped: bool) -> None:
+        self.wrapped, self._shift = wrapped, 0
+        self._arrange()
+
+    def follow(self, following: bool) -> None:
+        self.following = following
+        if following:
+            self.news = 0
+            if self.cursor is not None:
+                before, self.cursor = self.cursor, None
+                self.changed([before])
+            self._to_end()
+        elif self.cursor is None and self.count:
+            self.cursor = (self.on_screen or range(self.count))[-1]
+            self.changed([self.cursor])
+
+    def shift(self, steps: int) -> None:
+        """To the right, to the left; not where lines are wrapped."""
+        if not self.wrapped:
+            self._shift = max(0, self._shift + STEP * steps)
+            self.all_changed()
+
+    def find(self, needle: str) -> None:
+        """Marks what matches, in any case of letters."""
+        self.needle = needle.lower()
+        self.matches = [row for row in range(len(self._shown)) if self._is_match(row)] if needle else []
+        self.all_changed()
+
+    def next_match(self, forwards: bool) -> int | None:
+        """The place in `matches` of the next one after the cursor, round the end."""
+        if not self.matches:
+            return None
+        here = self.cursor if self.cursor is not None else (self.on_screen or range(1))[-1]
+        later = [place for place, row in enumerate(self.matches) if (row > here if forwards else row < here)]
+        if not later:
+            later = [0, len(self.matches) - 1]
+        place = later[0] if forwards else later[-1]
+        self.following = False
+        self.move_to(self.matches[place])
+        return place
+
+    def draw(self, index: int) -> Strip:
+        entry, start, end = self._shown[index]
+        head = self._head(entry, start)
+        body = self._body(entry, start, end)
+        if self._shift:
+            body = body.crop(min(self._shift, body.cell_length))
+        return Strip.join([head, body])
+
+    def on_resize(self) -> None:
+        if self.wrapped:
+            self._arrange()
+        super().on_resize()
+        if self.following:
+            self._to_end()
+
+    def _head(self, entry: Entry, start: int) -> Strip:
+        room = self._names
+        edge = Segment(" | ", self.look.of(Role.DIM))
+        if start:
+            return Strip([Segment(" " * (14 + room), NOTHING), edge])
+        style = self._styles.get(entry.service, NOTHING)
+        return Strip(
+            [
+                Segment(f" {local_time(entry.time)} ", self.look.of(Role.DIM)),
+                Segment(entry.service[:room].ljust(room), style),
+                edge,
+            ]
+        )
+
+    def _body(self, entry: Entry, start: int, end: int) -> Strip:
+        base = self.look.of(Role.STRONG) if entry.source == "mesh" else NOTHING
+        if entry.raw is entry.plain and (not self.needle or self.needle not in entry.plain.lower()):
+            return Strip([Segment(entry.plain[start:end], base)])
+        text = AnsiDecoder().decode_line(entry.raw) if entry.raw is not entry.plain else Text(entry.plain)
+        if self.look.theme == "mono":
+            text = Text(entry.plain)
+        if self.needle:
+            text.highlight_regex(re.compile(re.escape(self.needle), re.IGNORECASE), self.look.of(Role.FOUND))
+        console = self.app.console
+        return Strip([Segment(s.text, s.style or base) for s in text[start:end].render(console) if s.text])
+
+    def _show(self, entry: Entry) -> None:
+        room = self.room - self._names - 17
+        if not self.wrapped or room < 10 or len(entry.plain) * 2 <= room:
+            self._row(entry, 0, len(entry.plain))
+        elif entry.plain.isascii():
+            for start in range(0, len(entry.plain), room):
+                self._row(entry, start, min(len(entry.plain), start + room))
+        elif cell_len(entry.plain) <= room:
+            self._row(entry, 0, len(entry.plain))
+        else:
+            start = 0
+            for part in chop_cells(entry.plain, room):
+                self._row(entry, start, start + len(part))
+                start += len(part)
+
+    def _row(self, entry: Entry, start: int, end: int) -> None:
+        self._shown.append((entry, start, end))
+        if self.needle and self._is_match(len(self._shown) - 1):
+            self.matches.append(len(self._shown) - 1)
+
+    def _is_match(self, row: int) -> bool:
+        entry, start, _ = self._shown[row]
+        return start == 0 and self.needle in entry.plain.lower()
+
+    def _grown(self, before: int) -> None:
+        self._resize()
+        if self.following:
+            self._to_end()
+        else:
+            self.news += len(self._shown) - before
+        self.changed(range(before, min(len(self._shown), before + self.size.height)))
+
+    def _to_end(self) -> None:
+        self.scroll_to(y=max(0, self.count - self._rows), animate=False, force=True)
+
+    def _tidy(self) -> None:
+        """Lets go of what is too old, and stays where it is."""
+        self._added = 0
+        count: Counter[str] = Counter()
+        left: list[Entry] = []
+        for entry in reversed(self._entries[-KEPT_IN_ALL:]):
+            count[entry.service] += 1
+            if count[entry.service] <= KEPT:
+                left.append(entry)
+        self._entries = left[::-1]
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """All rows anew; what was at the top of the screen, or under the cursor, stays there."""
+        anchor = self._shown[self.cursor][0] if self.cursor is not None and self.cursor < self.count else None
+        top = self._shown[self.scroll_offset.y][0] if self.scroll_offset.y < self.count else None
+        self._shown, self.matches = [], []
+        for entry in self._entries:
+            if self._wanted is None or self._wanted(entry):
+                self._show(entry)
+        places = {id(entry): row for row, (entry, start, _) in enumerate(self._shown) if start == 0}
+        self.cursor = places.get(id(anchor)) if anchor is not None else None
+        self.all_changed()
+        if self.following:
+            self._to_end()
+        elif top is not None and id(top) in places:
+            self.scroll_to(y=places[id(top)], animate=False, force=True)
