@@ -4,8 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from io import StringIO
+from math import sin
 from pathlib import Path
 from typing import Any, cast
+
+from rich.console import Console
 
 from minimesh.control.client import NotRunningError, Parameters
 from minimesh.control.views import EdgeView, EventView, InstanceView, LiveView, LogView, MeshView, ServiceView, StatView
@@ -155,10 +159,19 @@ EDGES = [
 WAVES = {"gateway": 129, "web": 41, "api": 129, "orders": 27, "payments": 9, "db": 115}
 
 
-def live(services: Sequence[ServiceView] | None = None, traffic: bool = True, seconds: int = 60, **mesh: Any) -> LiveView:
+def wave(second: int) -> float:
+    return 0.55 + 0.25 * sin(second / 4.1) + 0.2 * sin(second / 1.7)
+
+
+def live(
+    services: Sequence[ServiceView] | None = None, traffic: bool = True, seconds: int = 60, **mesh: Any
+) -> LiveView:
     """A line of the live view; `seconds` of history with a gentle wave in it."""
     ticks = [
-        {"seconds": 1.0, "requests": {n: int(r * (0.7 + 0.3 * (((s * 7) % 23) / 23))) for n, r in WAVES.items()}}
+        {
+            "seconds": 1.0,
+            "requests": {name: int(most * wave(s + 9 * place)) for place, (name, most) in enumerate(WAVES.items())},
+        }
         for s in range(seconds)
     ]
     chosen = SERVICES if services is None else list(services)
@@ -253,5 +266,7 @@ def app(play: Play, look: Look | None = None, folder: Path = Path("/nowhere"), *
 
 def text_of(screen: MeshApp) -> str:
     """What is on the screen, lines without the blanks at their ends."""
-    strips = screen.screen._compositor.render_strips()
-    return "\n".join(strip.text.rstrip() for strip in strips) + "\n"
+    update = screen.screen._compositor.render_update(full=True, screen_stack=screen._background_screens)
+    console = Console(width=screen.size.width, height=screen.size.height, file=StringIO(), color_system=None)
+    console.print(update, end="")
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"

@@ -101,8 +101,8 @@ class MeshApp(App[None], inherit_bindings=False):
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             with suppress(ValueError, RuntimeError):  # not in the main thread: a test
                 loop.add_signal_handler(number, self.exit)
-        self.screen.set_class(self.look.glyphs.corners == "++", "-ascii")
-        self.screen.set_class(self.look.theme == "mono", "-mono")
+        self.set_class(self.look.glyphs.corners == "++", "-ascii")
+        self.set_class(self.look.theme == "mono", "-mono")
         self.services.show()
         self.set_interval(1.0, self._show_bars)
         self._begin("live", self._live())
@@ -319,6 +319,7 @@ class MeshApp(App[None], inherit_bindings=False):
         orders = [*Order]
         self.services.order = orders[(orders.index(self.services.order) + 1) % len(orders)]
         self.services.show()
+        self.services.go(end=False)
 
     def do_freeze(self) -> None:
         if self._at != SERVICES:

@@ -26,11 +26,11 @@ class Key(NamedTuple):
 
 
 KEYS = (
-    Key("down", ("j", "down"), "j k ↑ ↓", "move", "one line down, up"),
+    Key("down", ("j", "down"), "j k ↑ ↓", "", "one line down, up"),
     Key("up", ("k", "up"), "", "", ""),
     Key("page_down", ("pagedown",), "PgUp PgDn", "", "a page up, down"),
     Key("page_up", ("pageup",), "", "", ""),
-    Key("top", ("g", "home"), "g G", "top/end", "to the first line, to the last one"),
+    Key("top", ("g", "home"), "g G", "", "to the first line, to the last one"),
     Key("end", ("G", "end"), "", "", ""),
     Key("left", ("left",), "← →", "", "the rest of long lines", LISTS),
     Key("right", ("right",), "", "", "", LISTS),
@@ -40,7 +40,7 @@ KEYS = (
     Key("logs", ("l",), "l", "logs", "what the service writes", (SERVICES,)),
     Key("sort", ("o",), "o", "sort", "order: as in the file, worst first, most requests, slowest", (SERVICES,)),
     Key("freeze", ("space",), "Space", "freeze", "hold still, and go on; in lists: follow the end"),
-    Key("find", ("slash",), "/", "find", "find in the lines", LISTS),
+    Key("find", ("slash",), "/", "", "find in the lines", LISTS),
     Key("find_next", ("n",), "n N", "next", "to the next match, to the one before", LISTS),
     Key("find_previous", ("N",), "", "", "", LISTS),
     Key("choose", ("v",), "v", "services", "whose lines are shown", LISTS),
@@ -48,7 +48,7 @@ KEYS = (
     Key("wrap", ("w",), "w", "wrap", "break long lines", LISTS),
     Key("clear", ("z",), "z", "clear", "forget the lines on screen; the files keep them", LISTS),
     Key("window", ("t",), "t", "window", "the time that rates and latencies are of: 10s, 1m, 15m", (SERVICES,)),
-    Key("filter", ("f",), "f", "filter", "show only what has these words; Enter on nothing shows all"),
+    Key("filter", ("f",), "f", "", "show only what has these words; Enter on nothing shows all"),
     Key("filter_toggle", ("F",), "F", "", "the filter off, and on again"),
     Key("copy", ("y",), "y", "copy", "copy the line to the clipboard, and to a file where a terminal has none"),
     Key("again", ("U",), "U", "", "start a mesh again that has stopped", changes=True),

@@ -94,7 +94,7 @@ class Glyphs:
 
 UNICODE = Glyphs(
     {Health.OK: "●", Health.DEGRADED: "▲", Health.DOWN: "x", Health.STOPPED: "○", Health.STARTING: "…"},
-    "▁▂▃▄▅▆▇█",
+    "▁▂▃▄▅▆▇",
     "─",
     "┌┐",
     "…",

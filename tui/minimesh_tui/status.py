@@ -5,7 +5,7 @@ from minimesh_tui.look import Health, Look, Role
 from minimesh_tui.model import Board
 from minimesh_tui.widgets.bars import Part
 
-WIDE, MIDDLE = 110, 76
+WIDE = 110
 _WORDS = (Health.OK, Health.DEGRADED, Health.DOWN, Health.STARTING, Health.STOPPED)
 _TABS = ((SERVICES, "2", "Services"), (LOGS, "4", "Logs"))
 
@@ -27,14 +27,15 @@ def top_line(
             glyph, role = look.glyphs.health[health], Role(health.value)
             text = f"{glyph} {counts[health]} {health}  " if width >= WIDE else f"{glyph}{counts[health]} "
             left.append((text, role))
-    gateway = mesh["gateway"]
-    if gateway and width >= MIDDLE:
-        left += [("  gateway " if width >= WIDE else "  ", Role.DIM), (gateway["url"], Role.KEY)]
     if mesh["state"] != "ready":
         left.append((f"  {mesh['state']}", Role.DEGRADED))
-    if width >= WIDE:
-        left += [("   hop ", Role.DIM), (mesh["hop"], Role.TEXT)]
-    right.insert(0, (f"{window} window   " if width >= WIDE else f"{window} ", Role.DIM))
+    right.insert(0, (f"{window} window  " if width >= WIDE else f"{window} ", Role.DIM))
+    room = width - sum(len(text) for text, _ in (*left, *right)) - 1
+    gateway = mesh["gateway"]
+    for more in (gateway["url"] if gateway else "", f"hop {mesh['hop']}"):
+        room -= len(more) + 2
+        if more and room > 0:
+            left.append((f"  {more}", Role.KEY if more.startswith("http") else Role.DIM))
     return left, right
 
 

@@ -33,6 +33,8 @@ class Bar(Widget, can_focus=False):
         return 1
 
     def render_line(self, y: int) -> Strip:
+        if y:
+            return Strip.blank(self.size.width, NOTHING)
         room = self.size.width
         right = self._strip(self._right)
         left = self._strip(self._left).crop(0, max(0, room - right.cell_length))

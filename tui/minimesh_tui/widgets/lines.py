@@ -129,9 +129,11 @@ class Lines(ScrollView, can_focus=False):
 
     def _finished(self, row: int) -> Strip:
         strip = self._fitted(self.draw(row))
-        if row == self.cursor:
-            return Strip([Segment(strip.text, self.look.of(Role.CURSOR))], strip.cell_length)
-        return strip
+        return self.marked(strip) if row == self.cursor else strip
+
+    def marked(self, strip: Strip) -> Strip:
+        """As under the cursor."""
+        return Strip([Segment(strip.text, self.look.of(Role.CURSOR))], strip.cell_length)
 
     def _fitted(self, strip: Strip) -> Strip:
         fitted = strip.crop(0, self.room).extend_cell_length(self.room, NOTHING)

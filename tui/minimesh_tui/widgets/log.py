@@ -62,6 +62,17 @@ Row = tuple[Entry, int, int]
 Wanted = Callable[[Entry], bool]
 
 
+_ROLES = {2: Role.DEGRADED, 3: Role.DOWN}
+
+
+def _role(entry: Entry) -> Role:
+    """Of its text: what the mesh says stands out, and so do warnings and errors that call themselves so."""
+    if entry.source == "mesh":
+        return Role.STRONG
+    match = _LEVEL.search(entry.plain, 0, 200)
+    return _ROLES.get((match.lastindex or 1) - 1, Role.TEXT) if match else Role.TEXT
+
+
 class LogLines(Lines):
     """Follows its end until told otherwise. `news`: rows that came since it does not."""
 
@@ -197,7 +208,7 @@ class LogLines(Lines):
         )
 
     def _body(self, entry: Entry, start: int, end: int) -> Strip:
-        base = self.look.of(Role.STRONG) if entry.source == "mesh" else NOTHING
+        base = self.look.of(_role(entry))
         if entry.raw is entry.plain and (not self.needle or self.needle not in entry.plain.lower()):
             return Strip([Segment(entry.plain[start:end], base)])
         text = AnsiDecoder().decode_line(entry.raw) if entry.raw is not entry.plain else Text(entry.plain)

@@ -108,6 +108,14 @@ class Table(Lines):
             segments.append(Segment(self._aligned(place, text, room) + GAP, self.look.of(role)))
         return Strip(segments)
 
+    def marked(self, strip: Strip) -> Strip:
+        """What is painted stays as it is: turned round it would say something else."""
+        painted = sum(room for place, room in self._shown.items() if self._columns[place].paint)
+        if not painted:
+            return super().marked(strip)
+        edge = 1 + sum(self._shown.values()) + len(GAP) * (len(self._shown) - 1) - painted
+        return Strip.join([super().marked(strip.crop(0, edge - 1)), strip.crop(edge - 1)])
+
     def on_resize(self) -> None:
         self._refit()
         super().on_resize()
