@@ -1,7 +1,7 @@
 """A mesh that is not there: the views of a small shop, a source that plays them, and the screen as plain text."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from rich.console import Console
+from textual.pilot import Pilot
 
 from minimesh.control.client import NotRunningError, Parameters
 from minimesh.control.views import EdgeView, EventView, InstanceView, LiveView, LogView, MeshView, ServiceView, StatView
@@ -262,6 +263,52 @@ class Play:
 def app(play: Play, look: Look | None = None, folder: Path = Path("/nowhere"), **options: Any) -> MeshApp:
     clock: Callable[[], datetime] = lambda: NOON  # noqa: E731 - typed
     return MeshApp(play, folder, look or Look(), clock=clock, again=["true"], **options)
+
+
+async def until(pilot: Pilot[None], what: Callable[[], bool]) -> None:
+    """Waits for it, a while."""
+    for _ in range(500):
+        if what():
+            return
+        await pilot.pause(0.01)
+    raise AssertionError("it did not come\n" + text_of(cast("MeshApp", pilot.app)))
+
+
+async def settled(pilot: Pilot[None]) -> str:
+    """The screen once it stays as it is."""
+    shown, same = "", 0
+    while same < 3:
+        await pilot.pause()
+        now = text_of(cast("MeshApp", pilot.app))
+        shown, same = now, same + 1 if now == shown else 0
+    return shown
+
+
+Act = Callable[[Pilot[None], MeshApp], Awaitable[None]]
+
+
+def drive(act: Act, play: Play, size: tuple[int, int] = (120, 36), look: Look | None = None, **options: Any) -> str:
+    """Runs the application without a terminal, does something with it, and returns what is on the screen then."""
+
+    async def run() -> str:
+        screen = app(play, look, **options)
+        async with screen.run_test(size=size) as pilot:
+            await until(pilot, lambda: screen.board.mesh is not None or not play.running or not play.lives)
+            await settled(pilot)
+            await act(pilot, screen)
+            return await settled(pilot)
+
+    return asyncio.run(run())
+
+
+def pressed(*keys: str) -> Act:
+    """Keys, one after the other."""
+
+    async def act(pilot: Pilot[None], screen: MeshApp) -> None:
+        for key in keys:
+            await pilot.press(key)
+
+    return act
 
 
 def text_of(screen: MeshApp) -> str:

@@ -68,6 +68,15 @@ class MeshApp(App[None], inherit_bindings=False):
         self.services = ServicesView(appearance, self.board)
         self.logs = LogsView(appearance)
         self.happened = EventsView(appearance, EVENTS)
+        self._top = Bar(appearance, id="top")
+        self._tabs = Bar(appearance, id="tabs")
+        self._alarm = AlarmBar(appearance, id="alarm")
+        self._views = ContentSwitcher(id="views", initial=start)
+        self._prompt_line = Horizontal(id="prompt")
+        self._prompt_label = Bar(appearance, id="prompt-label")
+        self._field = Input(compact=True, select_on_focus=False)
+        self._keys = Bar(appearance, id="keys")
+        self._small = Bar(appearance, id="small")
         self._source = source
         self._folder = folder
         self._start = start
@@ -81,20 +90,21 @@ class MeshApp(App[None], inherit_bindings=False):
         self._asked: Callable[[str], None] | None = None
         self._mouse_is_ours = True
         self._prompt_before = ""
+        self._live_prompt = False
 
     def compose(self) -> ComposeResult:
-        yield Bar(self.look, id="top")
-        yield Bar(self.look, id="tabs")
-        yield AlarmBar(self.look, id="alarm")
-        with ContentSwitcher(id="views", initial=self._start):
+        yield self._top
+        yield self._tabs
+        yield self._alarm
+        with self._views:
             yield self.services
             yield self.logs
             yield self.happened
-        with Horizontal(id="prompt"):
-            yield Bar(self.look, id="prompt-label")
-            yield Input(compact=True, select_on_focus=False)
-        yield Bar(self.look, id="keys")
-        yield Bar(self.look, id="small")
+        with self._prompt_line:
+            yield self._prompt_label
+            yield self._field
+        yield self._keys
+        yield self._small
 
     def on_mount(self) -> None:
         loop = asyncio.get_running_loop()
@@ -113,7 +123,7 @@ class MeshApp(App[None], inherit_bindings=False):
         tiny = event.size.width < NARROWEST or event.size.height < LOWEST
         self.screen.set_class(tiny, "-tiny")
         need = f"needs {NARROWEST}x{LOWEST}, this is {event.size.width}x{event.size.height}"
-        self.query_one("#small", Bar).show([(need, Role.STRONG)])
+        self._small.show([(need, Role.STRONG)])
         self._show_bars()
         self.call_after_refresh(self.services.show_detail)
 
@@ -176,9 +186,8 @@ class MeshApp(App[None], inherit_bindings=False):
         gone = bool(self._gone)
         again = "" if self._read_only or not self._again else ", U starts it again"
         text = f" {self._gone}: data frozen, q leaves{again}"
-        alarm = self.query_one("#alarm", AlarmBar)
-        alarm.show([(text, Role.ALARM)])
-        alarm.set_class(gone, "-shown")
+        self._alarm.show([(text, Role.ALARM)])
+        self._alarm.set_class(gone, "-shown")
         for view in (self.services, self.logs, self.happened):
             view.freeze(gone)
 
@@ -209,10 +218,10 @@ class MeshApp(App[None], inherit_bindings=False):
         if self.board.mesh is None:
             life = ("connecting", Role.STARTING)
         clock = f"{self._clock():%H:%M:%S}"
-        self.query_one("#top", Bar).show(*status.top_line(self.board, self.look, self._window, life, clock, width))
-        self.query_one("#tabs", Bar).show(*status.tab_row(self._at, self.look, width))
+        self._top.show(*status.top_line(self.board, self.look, self._window, life, clock, width))
+        self._tabs.show(*status.tab_row(self._at, self.look, width))
         keys = self._said or status.footer(self._at, width, self._read_only)
-        self.query_one("#keys", Bar).show(keys)
+        self._keys.show(keys)
 
     def say(self, text: str, role: Role = Role.STRONG) -> None:
         """For some seconds, where the keys are told otherwise."""
@@ -229,7 +238,7 @@ class MeshApp(App[None], inherit_bindings=False):
 
     @property
     def _at(self) -> str:
-        return self.query_one("#views", ContentSwitcher).current or SERVICES
+        return self._views.current or SERVICES
 
     @property
     def _lists(self) -> LogsView:
@@ -420,7 +429,7 @@ class MeshApp(App[None], inherit_bindings=False):
     # What keys and commands have in common
 
     def _to(self, screen: str) -> None:
-        self.query_one("#views", ContentSwitcher).current = screen
+        self._views.current = screen
         if screen == LOGS:
             self._begin("logs", self._logs())
         else:
@@ -548,15 +557,15 @@ class MeshApp(App[None], inherit_bindings=False):
         self._live_prompt = live
         self._prompt_before = text if live else ""
         shown = f" {label}" if label == ":" else f" {label}: "
-        self.query_one("#prompt-label", Bar).show([(shown, Role.KEY)])
-        self.query_one("#prompt-label").styles.width = len(shown)
-        field = self.query_one(Input)
+        self._prompt_label.show([(shown, Role.KEY)])
+        self._prompt_label.styles.width = len(shown)
+        field = self._field
         field.suggester = SuggestFromList(offers, case_sensitive=False) if offers else None
         with self.prevent(Input.Changed):
             field.value = text
         field.cursor_position = len(text)
-        self.query_one("#prompt").add_class("-shown")
-        self.query_one("#keys").display = False
+        self._prompt_line.add_class("-shown")
+        self._keys.display = False
         field.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -572,13 +581,11 @@ class MeshApp(App[None], inherit_bindings=False):
     def _close_prompt(self, before: str | None) -> None:
         """before: what held before something was typed, to go back to."""
         asked, self._asked = self._asked, None
-        self.query_one("#prompt").remove_class("-shown")
-        self.query_one("#keys").display = True
+        self._prompt_line.remove_class("-shown")
+        self._keys.display = True
         self.set_focus(None)
         if before is not None and asked is not None and self._live_prompt:
             asked(before)
-
-    _live_prompt = False
 
 
 def run(root: Path, *, screen: str, read_only: bool, ascii_only: bool, file: Path | None = None) -> int:

@@ -44,6 +44,8 @@ def title(row: Row, look: Look) -> list[Part]:
     """`payments   x crash-loop: exit 1: KeyError: 'STRIPE_KEY'`"""
     role = role_of(row.health)
     why = row.service["reason"] or ""
+    if not why and row.health is Health.DEGRADED and row.stat and row.stat["success"] is not None:
+        why = f"{good(row.stat['success'])}% of its answers are good"
     text = why if why.startswith(row.state) else f"{row.state}: {why}" if why else row.state
     return [(row.name, Role.STRONG), (f"   {look.glyphs.health[row.health]} {text}", role)]
 
