@@ -215,9 +215,9 @@ EVENTS: list[EventView] = [
 
 @dataclass
 class Play:
-    """A source that says what the test tells it to. None in a list: the stream ends there; [] of streams: no mesh."""
+    """A source that says what the test tells it to."""
 
-    lives: list[LiveView | None] = field(default_factory=lambda: [live()])
+    lives: list[LiveView] = field(default_factory=lambda: [live()])
     logs: list[LogView] = field(default_factory=lambda: list(LOGS))
     running: bool = True
     posted: list[str] = field(default_factory=list)
@@ -240,10 +240,10 @@ class Play:
             raise NotRunningError(Path("/home/ada/shop"))
         queue: asyncio.Queue[list[Any] | None] = asyncio.Queue()
         self._queues.setdefault(path, []).append(queue)
-        first = {"/v1/live": [each for each in self.lives if each], "/v1/logs": self.logs, "/v1/events": EVENTS}[path]
+        told: dict[str, Sequence[object]] = {"/v1/live": self.lives, "/v1/logs": self.logs, "/v1/events": EVENTS}
         try:
             if path != "/v1/logs" or not parameters.get("since"):
-                yield list(first)
+                yield list(told[path])
             while (views := await queue.get()) is not None:
                 yield views
         finally:
@@ -313,7 +313,8 @@ def pressed(*keys: str) -> Act:
 
 def text_of(screen: MeshApp) -> str:
     """What is on the screen, lines without the blanks at their ends."""
+    out = StringIO()
     update = screen.screen._compositor.render_update(full=True, screen_stack=screen._background_screens)
-    console = Console(width=screen.size.width, height=screen.size.height, file=StringIO(), color_system=None)
+    console = Console(width=screen.size.width, height=screen.size.height, file=out, color_system=None)
     console.print(update, end="")
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"

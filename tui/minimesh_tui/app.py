@@ -125,7 +125,8 @@ class MeshApp(App[None], inherit_bindings=False):
         need = f"needs {NARROWEST}x{LOWEST}, this is {event.size.width}x{event.size.height}"
         self._small.show([(need, Role.STRONG)])
         self._show_bars()
-        self.call_after_refresh(self.services.show_detail)
+        self._show_gone()
+        self.call_after_refresh(self.services.show)
 
     # What comes from the mesh
 
@@ -178,14 +179,15 @@ class MeshApp(App[None], inherit_bindings=False):
     def _went(self) -> None:
         if not self._gone and self.board.mesh is not None:
             asked = self.board.mesh["state"] == "stopping"
-            self._gone = f"mesh {'stopped' if asked else 'is gone, without a word,'} {self._clock():%H:%M:%S}"
+            self._gone = f"mesh {'stopped' if asked else 'lost'} {self._clock():%H:%M:%S}"
             self._show_gone()
         self._show_bars()
 
     def _show_gone(self) -> None:
         gone = bool(self._gone)
         again = "" if self._read_only or not self._again else ", U starts it again"
-        text = f" {self._gone}: data frozen, q leaves{again}"
+        frozen = "data frozen, " if self.size.width >= 70 else ""
+        text = f" {self._gone}: {frozen}q leaves{again}"
         self._alarm.show([(text, Role.ALARM)])
         self._alarm.set_class(gone, "-shown")
         for view in (self.services, self.logs, self.happened):

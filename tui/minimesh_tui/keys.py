@@ -41,7 +41,7 @@ KEYS = (
     Key("sort", ("o",), "o", "sort", "order: as in the file, worst first, most requests, slowest", (SERVICES,)),
     Key("freeze", ("space",), "Space", "freeze", "hold still, and go on; in lists: follow the end"),
     Key("find", ("slash",), "/", "", "find in the lines", LISTS),
-    Key("find_next", ("n",), "n N", "next", "to the next match, to the one before", LISTS),
+    Key("find_next", ("n",), "n N", "", "to the next match, to the one before", LISTS),
     Key("find_previous", ("N",), "", "", "", LISTS),
     Key("choose", ("v",), "v", "services", "whose lines are shown", LISTS),
     Key("level", ("L",), "L", "level", "the least level: all, info, warn, error", (LOGS,)),

@@ -27,7 +27,7 @@ def top_line(
             glyph, role = look.glyphs.health[health], Role(health.value)
             text = f"{glyph} {counts[health]} {health}  " if width >= WIDE else f"{glyph}{counts[health]} "
             left.append((text, role))
-    if mesh["state"] != "ready":
+    if mesh["state"] != "ready" and life[0] == "LIVE":
         left.append((f"  {mesh['state']}", Role.DEGRADED))
     right.insert(0, (f"{window} window  " if width >= WIDE else f"{window} ", Role.DIM))
     room = width - sum(len(text) for text, _ in (*left, *right)) - 1
@@ -50,8 +50,8 @@ def tab_row(screen: str, look: Look, width: int) -> tuple[list[Part], list[Part]
             left += [(f" {key}", Role.KEY), (f" {title} ", Role.TEXT)]
         left.append(("  ", Role.TEXT))
     keys = [("f", "filter"), *([("/", "find")] if screen != SERVICES else []), (":", "command"), ("?", "help")]
-    if width < 60:
-        keys = keys[-1:]
+    while keys and sum(len(text) for text, _ in left) + sum(len(label) + 4 for _, label in keys) > width:
+        del keys[0]
     right: list[Part] = [part for key, label in keys for part in ((key, Role.KEY), (f" {label}  ", Role.TEXT))]
     return left, right
 

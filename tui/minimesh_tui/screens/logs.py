@@ -1,6 +1,7 @@
 """The logs of all services or of some; and the events, which are lines as well."""
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -57,15 +58,16 @@ class LogsView(Vertical):
         entries = []
         for view in views:
             if "dropped" in view:
-                self.dropped += int(view["dropped"])
+                self.dropped += cast("DroppedView", view)["dropped"]
                 continue
-            if again and view["time"] == self._latest[0]:
+            log = cast("LogView", view)
+            if again and log["time"] == self._latest[0]:
                 again -= 1
                 continue
             again = 0
-            same = self._latest[1] if view["time"] == self._latest[0] else 0
-            self._latest = (view["time"], same + 1)
-            entries.append(Entry(view["time"], view["service"], view["line"], view["stream"], view["replica"]))
+            same = self._latest[1] if log["time"] == self._latest[0] else 0
+            self._latest = (log["time"], same + 1)
+            entries.append(Entry(log["time"], log["service"], log["line"], log["stream"], log["replica"]))
         self.lines.add(entries)
         self.show()
         return again
@@ -137,7 +139,8 @@ class LogsView(Vertical):
         if lines.needle:
             place = "" if self._match is None else f"{self._match + 1} of "
             left.append((f"   match {place}{len(lines.matches):,}: '{lines.needle}'", Role.KEY))
-        right: list[Part] = [(f"{lines.count:,} lines", Role.DIM)]
+        part = "" if lines.matching == lines.kept else f"{lines.matching:,} of "
+        right: list[Part] = [(f"{part}{lines.kept:,} lines", Role.DIM)]
         if self.dropped:
             right.insert(0, (f"{self.dropped:,} left out (over 1,000/s)   ", Role.DEGRADED))
         self.head.show(left, right)

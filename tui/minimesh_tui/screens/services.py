@@ -11,6 +11,11 @@ from minimesh_tui.screens.detail import Facts, facts, good, role_of, success_rol
 from minimesh_tui.widgets.bars import Heading, Part
 from minimesh_tui.widgets.table import Cell, Column, Table
 
+MOST_OF_IT = 0.7
+"""Of the height that the table may take beside the details."""
+FRAME = 3
+"""Lines around its rows: both edges and the titles of the columns."""
+
 
 class ServicesView(Vertical):
     """Draws what the board says; knows nothing of where that comes from."""
@@ -22,6 +27,7 @@ class ServicesView(Vertical):
         self.order = Order.FILE
         self.words = ""
         self.filtering = True
+        self._height: int | None = None
         self.env: dict[str, EnvView] = {}
         self.events: list[EventView] = []
         columns = (
@@ -39,13 +45,14 @@ class ServicesView(Vertical):
         )
         self.table = Table(look, columns, id="table")
         self.detail = Facts(look, id="detail")
+        self.table_part = Vertical(id="table-part")
         self.head = Heading(look, id="table-head")
         self.detail_head = Heading(look, id="detail-head")
 
     def compose(self) -> ComposeResult:
         self.table.add_class("box")
         self.detail.add_class("box")
-        with Vertical(id="table-part"):
+        with self.table_part:
             yield self.head
             yield self.table
         with Vertical(id="detail-part"):
@@ -76,11 +83,22 @@ class ServicesView(Vertical):
             self.table.say_when_empty(f"filter hides all {every} services: F shows them")
         self.table.show({row.name: self._cells(row) for row in rows})
         left: list[Part] = [("Services", Role.STRONG), (f" {len(rows)}/{every}", Role.TEXT)]
-        left.append((f"   order: {self.order}", Role.DIM))
+        if self.order is not Order.FILE:
+            left.append((f"   {self.order}", Role.KEY))
         if self.words:
             left.append((f"   filter{'' if self.filtering else ' off'}: {self.words}", Role.KEY))
         self.head.show(left, [] if self._has_traffic() else self._hint())
+        self._share()
         self.show_detail()
+
+    def _share(self) -> None:
+        """Beside the details the table takes what it needs, and at most its part."""
+        wide = self.screen.has_class("-wide")
+        needed = max(1, self.table.count) + FRAME
+        height = min(needed, int(self.size.height * MOST_OF_IT)) if wide else None
+        if height != self._height:
+            self._height = height
+            self.table_part.styles.height = height
 
     def show_detail(self) -> None:
         row = self.selected
@@ -141,4 +159,7 @@ class ServicesView(Vertical):
 
     def _hint(self) -> list[Part]:
         gateway = self.board.mesh["gateway"] if self.board.mesh else None
-        return [("no traffic yet: try ", Role.DIM), (f"curl {gateway['url']}/", Role.KEY)] if gateway else []
+        if gateway is None:
+            return []
+        why = "no traffic yet: " if self.head.size.width >= 70 else ""
+        return [(f"{why}try ", Role.DIM), (f"curl {gateway['url']}/", Role.KEY)]

@@ -26,7 +26,8 @@ STEP = 20
 """Columns that left and right move."""
 
 _LEVEL = re.compile(
-    r"\b(?:(trace|debug)|(info|notice)|(warn|warning)|(error|err|fatal|critical|panic|exception))\b", re.IGNORECASE
+    r"\b(?:(trace|debug)|(info|notice)|(warn|warning)|(\w*error|\w*exception|err|fatal|critical|panic))\b",
+    re.IGNORECASE,
 )
 LEVELS = ("all", "info", "warn", "error")
 
@@ -86,6 +87,8 @@ class LogLines(Lines):
         self._entries: list[Entry] = []
         self._shown: list[Row] = []
         self._wanted: Wanted | None = None
+        self.matching = 0
+        """Entries that are wanted; wrapped ones take more rows than one."""
         self._added = 0
         self._shift = 0
         self._names = 8
@@ -220,6 +223,7 @@ class LogLines(Lines):
         return Strip([Segment(s.text, s.style or base) for s in text[start:end].render(console) if s.text])
 
     def _show(self, entry: Entry) -> None:
+        self.matching += 1
         room = self.room - self._names - 17
         if not self.wrapped or room < 10 or len(entry.plain) * 2 <= room:
             self._row(entry, 0, len(entry.plain))
@@ -270,7 +274,7 @@ class LogLines(Lines):
         """All rows anew; what was at the top of the screen, or under the cursor, stays there."""
         anchor = self._shown[self.cursor][0] if self.cursor is not None and self.cursor < self.count else None
         top = self._shown[self.scroll_offset.y][0] if self.scroll_offset.y < self.count else None
-        self._shown, self.matches = [], []
+        self._shown, self.matches, self.matching = [], [], 0
         for entry in self._entries:
             if self._wanted is None or self._wanted(entry):
                 self._show(entry)
