@@ -6,8 +6,9 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual import events
 from textual.app import App, ComposeResult
@@ -19,7 +20,7 @@ from textual.widgets import ContentSwitcher, Input
 from minimesh.control.client import NotRunningError, RefusedError, segment
 from minimesh_tui import clipboard, commands, status
 from minimesh_tui.api import Api, Source
-from minimesh_tui.keys import EVENTS, LOGS, SERVICES, Key, key_of
+from minimesh_tui.keys import EVENTS, LOGS, SERVICES, key_of
 from minimesh_tui.look import Look, Role, look
 from minimesh_tui.model import Board, Order, Row
 from minimesh_tui.screens.boxes import Ask, Choose, Help
@@ -85,6 +86,8 @@ class MeshApp(App[None], inherit_bindings=False):
         self._clock = clock
         self._window = "1m"
         self._gone = ""
+        self._generation = (0, 0)
+        """Of the mesh process, and of what it was configured with: commands may differ after."""
         self._frozen = False
         self._said: list[Part] = []
         self._asked: Callable[[str], None] | None = None
@@ -115,8 +118,9 @@ class MeshApp(App[None], inherit_bindings=False):
         self.set_class(self.look.theme == "mono", "-mono")
         self.services.show()
         self.set_interval(1.0, self._show_bars)
-        self._begin("live", self._live())
-        self._begin("events", self._events())
+        self._unsaying = self.set_timer(SAID_FOR, self._unsay)
+        self._begin("live", self._live)
+        self._begin("events", self._events)
         self._to(self._start)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -168,8 +172,11 @@ class MeshApp(App[None], inherit_bindings=False):
     def _here(self) -> None:
         if self._gone:
             self._gone = ""
-            self.services.env.clear()
             self._show_gone()
+        generation = (self.board.mesh["pid"], self.board.mesh["generation"]) if self.board.mesh else (0, 0)
+        if generation != self._generation:
+            self._generation = generation
+            self.services.env.clear()
         names = [row.name for row in self.board.rows]
         self.logs.know(names)
         self.happened.know(["minimesh", *names])
@@ -201,14 +208,14 @@ class MeshApp(App[None], inherit_bindings=False):
     def _fetch_env(self) -> None:
         row = self.services.selected
         if row is not None and row.name not in self.services.env and not self._gone:
-            self._begin("env", self._env(row.name))
+            self._begin("env", partial(self._env, row.name))
 
     async def _env(self, name: str) -> None:
         with suppress(NotRunningError, RefusedError):
             self.services.env[name] = await self._source.get(f"/v1/services/{segment(name)}/env")
             self.services.show_detail()
 
-    def _begin(self, group: str, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, group: str, work: Callable[[], Coroutine[None, None, None]]) -> None:
         """Instead of what the group was doing."""
         self.run_worker(work, group=group, exclusive=True)
 
@@ -229,10 +236,10 @@ class MeshApp(App[None], inherit_bindings=False):
         """For some seconds, where the keys are told otherwise."""
         self._said = [(f" {text}", role)]
         self._show_bars()
-        self._begin("said", self._unsay())
+        self._unsaying.stop()
+        self._unsaying = self.set_timer(SAID_FOR, self._unsay)
 
-    async def _unsay(self) -> None:
-        await asyncio.sleep(SAID_FOR)
+    def _unsay(self) -> None:
         self._said = []
         self._show_bars()
 
@@ -266,33 +273,34 @@ class MeshApp(App[None], inherit_bindings=False):
         if key.changes and self._read_only:
             self.say(f"{key.shown}: not with --read-only", Role.DEGRADED)
         else:
-            self._do(key)
+            getattr(self, f"do_{key.id}")()
+            self._fetch_env()
 
-    def _do(self, key: Key) -> None:
-        getattr(self, f"do_{key.id}")()
+    def on_click(self) -> None:
+        if len(self.screen_stack) == 1:
+            self._view.show()
+            self._fetch_env()
 
     def action_leave(self) -> None:
         self.exit()
 
     def do_down(self) -> None:
-        self._move(1)
+        self._view.move(1)
 
     def do_up(self) -> None:
-        self._move(-1)
+        self._view.move(-1)
 
     def do_page_down(self) -> None:
-        self._move(self._view.page())
+        self._view.move(self._view.page())
 
     def do_page_up(self) -> None:
-        self._move(-self._view.page())
+        self._view.move(-self._view.page())
 
     def do_top(self) -> None:
         self._view.go(end=False)
-        self._fetch_env()
 
     def do_end(self) -> None:
         self._view.go(end=True)
-        self._fetch_env()
 
     def do_left(self) -> None:
         self._lists.lines.shift(-1)
@@ -341,7 +349,7 @@ class MeshApp(App[None], inherit_bindings=False):
         if self._frozen:
             self.workers.cancel_group(self, "live")
         else:
-            self._begin("live", self._live())
+            self._begin("live", self._live)
         self._show_bars()
 
     def do_find(self) -> None:
@@ -399,7 +407,7 @@ class MeshApp(App[None], inherit_bindings=False):
     def do_again(self) -> None:
         if self._gone and self._again:
             self.say("starting the mesh" + self.look.glyphs.ellipsis)
-            self._begin("again", self._start_again())
+            self._begin("again", self._start_again)
         elif not self._gone:
             self.say("the mesh is running", Role.DIM)
 
@@ -433,7 +441,7 @@ class MeshApp(App[None], inherit_bindings=False):
     def _to(self, screen: str) -> None:
         self._views.current = screen
         if screen == LOGS:
-            self._begin("logs", self._logs())
+            self._begin("logs", self._logs)
         else:
             self.workers.cancel_group(self, "logs")
         if screen != SERVICES:
@@ -441,10 +449,6 @@ class MeshApp(App[None], inherit_bindings=False):
         else:
             self._show_services()
         self._show_bars()
-
-    def _move(self, step: int) -> None:
-        self._view.move(step)
-        self._fetch_env()
 
     def _open(self, opened: bool) -> None:
         self.services.set_class(opened, "-opened")
@@ -467,7 +471,7 @@ class MeshApp(App[None], inherit_bindings=False):
     def _look_back(self, window: str) -> None:
         self._window = window
         if not self._frozen:
-            self._begin("live", self._live())
+            self._begin("live", self._live)
         self._show_bars()
 
     def _program(self) -> Row | None:
@@ -488,14 +492,14 @@ class MeshApp(App[None], inherit_bindings=False):
 
     def _change(self, verb: str, row: Row) -> None:
         if verb == "start":
-            self._begin("change", self._tell(verb, row.name))
+            self._begin("change", partial(self._tell, verb, row.name))
             return
         callers = ", ".join(edge["source"] for edge in self.board.callers(row.name) if edge["requests"])
         details = [f"{callers} called it in the last {self._window}" if callers else "nobody calls it now"]
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self._begin("change", self._tell(verb, row.name))
+                self._begin("change", partial(self._tell, verb, row.name))
 
         self.push_screen(Ask(self.look, f"{verb} {row.name}?", details, default=verb == "restart"), answered)
 

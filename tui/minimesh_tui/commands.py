@@ -41,10 +41,11 @@ def understand(line: str, services: Sequence[str]) -> Order | None:
     if not said:
         return None
     verbs = [verb for verb in VERBS if verb == said] or [verb for verb in VERBS if verb.startswith(said)]
-    if len(verbs) != 1:
+    if not verbs:
         guess = nearest(said, VERBS)
-        hint = f"; did you mean :{guess}?" if guess else f": {', '.join(verbs or VERBS)}"
-        raise MisunderstoodError(f"there is no :{said}{hint}" if not verbs else f":{said} could be any of{hint}")
+        raise MisunderstoodError(f"there is no :{said}" + (f"; did you mean :{guess}?" if guess else ""))
+    if len(verbs) > 1:
+        raise MisunderstoodError(f":{said} could be any of {', '.join(verbs)}")
     (verb,) = verbs
     if verb in _OF_SERVICES:
         for word in words:

@@ -60,14 +60,13 @@ class LogsView(Vertical):
             if "dropped" in view:
                 self.dropped += cast("DroppedView", view)["dropped"]
                 continue
-            log = cast("LogView", view)
-            if again and log["time"] == self._latest[0]:
+            if again and view["time"] == self._latest[0]:
                 again -= 1
                 continue
             again = 0
-            same = self._latest[1] if log["time"] == self._latest[0] else 0
-            self._latest = (log["time"], same + 1)
-            entries.append(Entry(log["time"], log["service"], log["line"], log["stream"], log["replica"]))
+            same = self._latest[1] if view["time"] == self._latest[0] else 0
+            self._latest = (view["time"], same + 1)
+            entries.append(Entry(view["time"], view["service"], view["line"], view["stream"], view["replica"]))
         self.lines.add(entries)
         self.show()
         return again

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from rich.segment import Segment
 from rich.style import Style
+from textual import events
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -117,6 +118,14 @@ class Lines(ScrollView, can_focus=False):
         if not self.count and y == self.head + min(1, self._rows - 1):
             return self._fitted(Strip([Segment(f"  {self._empty}", self.look.of(Role.DIM))]))
         return Strip.blank(self.room, NOTHING)
+
+    def on_click(self, event: events.Click) -> None:
+        row = self.scroll_offset.y + event.y - self.head
+        if event.y >= self.head and row < self.count:
+            self.clicked(row)
+
+    def clicked(self, row: int) -> None:
+        """Somebody points at a row."""
 
     def on_resize(self) -> None:
         self._kept.clear()

@@ -156,6 +156,13 @@ class LogLines(Lines):
             self.cursor = (self.on_screen or range(self.count))[-1]
             self.changed([self.cursor])
 
+    def clicked(self, row: int) -> None:
+        self.follow(False)
+        self.move_to(row)
+
+    def on_mouse_scroll_up(self) -> None:
+        self.following = False
+
     def shift(self, steps: int) -> None:
         """To the right, to the left; not where lines are wrapped."""
         if not self.wrapped:

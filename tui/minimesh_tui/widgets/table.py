@@ -108,6 +108,9 @@ class Table(Lines):
             segments.append(Segment(self._aligned(place, text, room) + GAP, self.look.of(role)))
         return Strip(segments)
 
+    def clicked(self, row: int) -> None:
+        self.move_to(row)
+
     def marked(self, strip: Strip) -> Strip:
         """What is painted stays as it is: turned round it would say something else."""
         painted = sum(room for place, room in self._shown.items() if self._columns[place].paint)
