@@ -217,7 +217,7 @@ class MeshApp(App[None], inherit_bindings=False):
 
     def _begin(self, group: str, work: Callable[[], Coroutine[None, None, None]]) -> None:
         """Instead of what the group was doing."""
-        self.run_worker(work, group=group, exclusive=True)
+        self.run_worker(work, group=group, exclusive=True)  # type: ignore[arg-type]  # its result type cannot be inferred
 
     # Single lines
 

@@ -11,7 +11,7 @@ from rich.style import Style
 from rich.text import Text
 from textual.strip import Strip
 
-from minimesh.cli.text import local_time, service_output
+from minimesh.cli.text import escape, local_time, service_output
 from minimesh_tui.look import Look, Role
 from minimesh_tui.widgets.lines import NOTHING, Lines
 
@@ -89,6 +89,7 @@ class LogLines(Lines):
         self._wanted: Wanted | None = None
         self.matching = 0
         """Entries that are wanted; wrapped ones take more rows than one."""
+        self._last: tuple[Entry, str, Text] | None = None
         self._added = 0
         self._shift = 0
         self._names = 8
@@ -212,7 +213,7 @@ class LogLines(Lines):
         return Strip(
             [
                 Segment(f" {local_time(entry.time)} ", self.look.of(Role.DIM)),
-                Segment(entry.service[:room].ljust(room), style),
+                Segment(escape(entry.service)[:room].ljust(room), style),
                 edge,
             ]
         )
@@ -221,13 +222,22 @@ class LogLines(Lines):
         base = self.look.of(_role(entry))
         if entry.raw is entry.plain and (not self.needle or self.needle not in entry.plain.lower()):
             return Strip([Segment(entry.plain[start:end], base)])
-        text = AnsiDecoder().decode_line(entry.raw) if entry.raw is not entry.plain else Text(entry.plain)
-        if self.look.theme == "mono":
-            text = Text(entry.plain)
+        text = self._decoded(entry)
+        pieces = text[start:end].render(self.app.console)
+        return Strip(
+            [Segment(piece.text, base + piece.style if piece.style else base) for piece in pieces if piece.text]
+        )
+
+    def _decoded(self, entry: Entry) -> Text:
+        """Its colours and what is found in it. The last one is kept: a wrapped line asks for each of its rows."""
+        if self._last is not None and self._last[:2] == (entry, self.needle):
+            return self._last[2]
+        coloured = entry.raw is not entry.plain and self.look.theme != "mono"
+        text = AnsiDecoder().decode_line(entry.raw) if coloured else Text(entry.plain)
         if self.needle:
             text.highlight_regex(re.compile(re.escape(self.needle), re.IGNORECASE), self.look.of(Role.FOUND))
-        console = self.app.console
-        return Strip([Segment(s.text, s.style or base) for s in text[start:end].render(console) if s.text])
+        self._last = (entry, self.needle, text)
+        return text
 
     def _show(self, entry: Entry) -> None:
         self.matching += 1
