@@ -65,7 +65,7 @@ class Api:
         """Sends, then gives the bytes of a good answer as they come. Raises RefusedError for any other answer."""
         content = b"" if body is None else json.dumps(body).encode()
         try:
-            reader, writer = await asyncio.open_unix_connection(Client(self.root).socket)
+            reader, writer = await asyncio.open_unix_connection(Client(self.root).socket, limit=READ_AT_ONCE)
         except OSError as error:
             raise NotRunningError(self.root) from error
         try:

@@ -31,6 +31,8 @@ from minimesh_tui.widgets.bars import AlarmBar, Bar, Part
 EVERY_MS = 500
 RETRY = 1.0
 """Seconds between two looks for a mesh that has gone."""
+GATHER = 0.2
+"""Seconds for which lines of a log are left to gather, so that a flood of them is drawn five times a second."""
 TAIL = 5_000
 SAID_FOR = 4.0
 NARROWEST, LOWEST = 60, 15
@@ -155,6 +157,7 @@ class MeshApp(App[None], inherit_bindings=False):
                 parameters = {"follow": 1, "tail": TAIL, "since": self.logs.since}
                 async for views in self._source.stream("/v1/logs", parameters):
                     again = self.logs.add(views, again)
+                    await asyncio.sleep(GATHER)
             await asyncio.sleep(RETRY)
 
     async def _events(self) -> None:

@@ -126,12 +126,10 @@ class LogLines(Lines):
         for entry in new:
             if self._wanted is None or self._wanted(entry):
                 self._show(entry)
+        self._grown(before)
         self._added += len(new)
         if self._added >= TIDY_EVERY:
             self._tidy()
-            return
-        if len(self._shown) > before:
-            self._grown(before)
 
     def clear(self) -> None:
         self._entries.clear()
@@ -265,6 +263,8 @@ class LogLines(Lines):
         return start == 0 and self.needle in entry.plain.lower()
 
     def _grown(self, before: int) -> None:
+        if len(self._shown) == before:
+            return
         self._resize()
         if self.following:
             self._to_end()
@@ -276,16 +276,38 @@ class LogLines(Lines):
         self.scroll_to(y=max(0, self.count - self._rows), animate=False, force=True)
 
     def _tidy(self) -> None:
-        """Lets go of what is too old, and stays where it is."""
+        """Lets go of what is too old; what is looked at stays where it is."""
         self._added = 0
         count: Counter[str] = Counter()
         left: list[Entry] = []
+        gone = {id(entry) for entry in self._entries[:-KEPT_IN_ALL]}
         for entry in reversed(self._entries[-KEPT_IN_ALL:]):
             count[entry.service] += 1
             if count[entry.service] <= KEPT:
                 left.append(entry)
-        self._entries = left[::-1]
-        self._arrange()
+            else:
+                gone.add(id(entry))
+        if gone:
+            self._entries = left[::-1]
+            self._let_go(gone)
+
+    def _let_go(self, gone: set[int]) -> None:
+        """Rows of these entries (by identity)."""
+
+        def moved(row: int) -> int:
+            return row - sum(id(entry) in gone for entry, _, _ in self._shown[:row])
+
+        top = 0 if self.following else moved(self.scroll_offset.y)
+        if self.cursor is not None:
+            self.cursor = moved(self.cursor)
+        self.matching -= sum(start == 0 and id(entry) in gone for entry, start, _ in self._shown)
+        self._shown = [row for row in self._shown if id(row[0]) not in gone]
+        self.matches = [row for row in range(len(self._shown)) if self._is_match(row)] if self.needle else []
+        if self.cursor is not None and self.cursor >= self.count:
+            self.cursor = None
+        self.all_changed()
+        if not self.following:
+            self.scroll_to(y=top, animate=False, force=True)
 
     def _arrange(self) -> None:
         """All rows anew; what was at the top of the screen, or under the cursor, stays there."""
