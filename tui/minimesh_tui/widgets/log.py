@@ -239,8 +239,11 @@ class LogLines(Lines):
 
     def _show(self, entry: Entry) -> None:
         self.matching += 1
-        room = self.room - self._names - 17
-        if not self.wrapped or room < 10 or len(entry.plain) * 2 <= room:
+        if not self.wrapped:
+            self._row(entry, 0, len(entry.plain))
+            return
+        room = max(10, self.room - self._names - 17)
+        if len(entry.plain) * 2 <= room:
             self._row(entry, 0, len(entry.plain))
         elif entry.plain.isascii():
             for start in range(0, len(entry.plain), room):
