@@ -20,8 +20,13 @@ ESCAPE = re.compile(r"\x1b\[([0-9;]*)m")
 @dataclass(frozen=True)
 class Style:
     colour: str = INK
+    paper: str | None = None
     bold: bool = False
     dim: bool = False
+
+    def turned(self) -> "Style":
+        """Ink and paper change places."""
+        return replace(self, colour=self.paper or PAPER, paper=self.colour)
 
 
 def styled(style: Style, codes: str) -> Style:
@@ -38,6 +43,12 @@ def styled(style: Style, codes: str) -> Style:
             style = replace(style, colour=BRIGHT[code - 90])
         elif code == 39:
             style = replace(style, colour=INK)
+        elif code == 7:
+            style = style.turned()
+        elif 40 <= code <= 47:
+            style = replace(style, paper=COLOURS[code - 40])
+        elif 100 <= code <= 107:
+            style = replace(style, paper=BRIGHT[code - 100])
     return style
 
 
@@ -59,6 +70,11 @@ def text_of(line: str, row: int) -> str:
     column, parts = 0, []
     y = BAR + MARGIN + row * HEIGHT
     for style, text in spans(line):
+        if style.paper:
+            parts.append(
+                f'<rect x="{MARGIN + column * WIDTH:.1f}" y="{y - 0.76 * HEIGHT:.1f}" fill="{style.paper}" '
+                f'width="{columns(text) * WIDTH:.1f}" height="{HEIGHT}"/>'
+            )
         if text.strip():
             lead = len(text) - len(text.lstrip())
             weight = ' font-weight="bold"' if style.bold else ""

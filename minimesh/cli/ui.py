@@ -19,11 +19,13 @@ def ui(context: Context, *, screen: str, read_only: bool, ascii: bool) -> int:  
     if os.environ.get("TERM", "dumb") == "dumb" or not all(stream.isatty() for stream in streams):
         raise usage("ui needs a terminal, for input, output and errors", "minimesh stat -w")
     context.get("/v1/mesh")
-    from minimesh_tui.app import run  # noqa: PLC0415 - loads the terminal library, which no other command needs
+    from minimesh_tui.start import run  # noqa: PLC0415 - loads the terminal library, which no other command needs
 
     root = context.root()
     named = (context.folder() / context.file).resolve() if context.file is not None else None
-    return run(root, screen=SCREENS[screen], read_only=read_only, ascii_only=ascii, file=named)
+    return run(
+        root, screen=SCREENS[screen], read_only=read_only, ascii_only=ascii, colour=context.out.colour, file=named
+    )
 
 
 COMMANDS: dict[str, Command] = {

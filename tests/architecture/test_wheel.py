@@ -36,6 +36,10 @@ def test_both_packages_are_typed(names: list[str]) -> None:
     assert {"minimesh/py.typed", "minimesh_tui/py.typed"} <= set(names)
 
 
+def test_the_screens_have_their_layout(names: list[str]) -> None:
+    assert "minimesh_tui/app.tcss" in names
+
+
 def test_the_licence_and_the_command_are_in_it(names: list[str]) -> None:
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert any(name.endswith("entry_points.txt") for name in names)

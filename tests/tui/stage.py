@@ -262,7 +262,7 @@ class Play:
 
 def app(play: Play, look: Look | None = None, folder: Path = Path("/nowhere"), **options: Any) -> MeshApp:
     clock: Callable[[], datetime] = lambda: NOON  # noqa: E731 - typed
-    return MeshApp(play, folder, look or Look(), clock=clock, again=["true"], **options)
+    return MeshApp(play, folder, look or Look(), ["true"], clock=clock, **options)
 
 
 async def until(pilot: Pilot[None], what: Callable[[], bool]) -> None:

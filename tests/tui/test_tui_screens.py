@@ -23,7 +23,7 @@ async def the_mesh_ends(pilot: Pilot[None], screen: MeshApp) -> None:
     play.tell("/v1/live", live(state="stopping"))
     await until(pilot, lambda: screen.board.mesh is not None and screen.board.mesh["state"] == "stopping")
     play.end()
-    await until(pilot, lambda: "mesh stopped" in screen._gone)
+    await until(pilot, lambda: "mesh stopped" in screen.gone)
 
 
 async def more_comes_while_frozen(pilot: Pilot[None], screen: MeshApp) -> None:

@@ -125,11 +125,11 @@ class Look:
         return self.of(Role.STRONG) if self.theme == "mono" else Style.parse(_SERVICES[place % len(_SERVICES)])
 
 
-def look(ascii_only: bool, environ: Mapping[str, str] = os.environ) -> Look:
-    """As the terminal can: --ascii, no UTF-8 or the Linux console take plain characters; NO_COLOR no colours;
-    MINIMESH_THEME=cvd blue and yellow in place of green and red."""
+def look(ascii_only: bool, colour: bool, environ: Mapping[str, str] = os.environ) -> Look:
+    """As the terminal can: --ascii, no UTF-8 or the Linux console take plain characters; MINIMESH_THEME=cvd has
+    blue and yellow in place of green and red."""
     plain = ascii_only or environ.get("TERM") == "linux" or not _is_utf8()
-    theme = "mono" if environ.get("NO_COLOR") else "cvd" if environ.get("MINIMESH_THEME") == "cvd" else "ansi"
+    theme = "mono" if not colour else "cvd" if environ.get("MINIMESH_THEME") == "cvd" else "ansi"
     return Look(ASCII if plain else UNICODE, theme)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 HEAVY = (
     "textual",
+    "minimesh_tui",
     "minimesh.dataplane",
     "rich",
     "httpx",
@@ -19,7 +20,10 @@ HEAVY = (
 )
 
 
-@pytest.mark.parametrize("words", [[], ["--help"], ["ps"], ["stat", "-t", "10s"], ["env", "web"], ["up", "--help"]])
+@pytest.mark.parametrize(
+    "words",
+    [[], ["--help"], ["ps"], ["stat", "-t", "10s"], ["env", "web"], ["up", "--help"], ["ui", "--help"], ["ui"]],
+)
 def test_nothing_heavy_is_loaded(words: list[str], tmp_path: object) -> None:
     program = (
         "import sys, minimesh.cli\n"
