@@ -55,6 +55,7 @@ def instance(replica: int = 1, **changes: Any) -> InstanceView:
         "probe": "GET /healthz 200",
         "exit_code": None,
         "last_stderr": None,
+        "outlook": None,
     }
     return cast("InstanceView", {**view, **changes})
 
@@ -123,9 +124,10 @@ CRASHED = instance(
     restarts=4,
     up_ms=None,
     probe="GET /healthz: connection refused",
-    reason="exit 1: KeyError: 'STRIPE_KEY'; five times in a row, given up",
+    reason="exit 1: KeyError: 'STRIPE_KEY'",
     exit_code=1,
     last_stderr="KeyError: 'STRIPE_KEY'",
+    outlook="next try in 16 s (5 of 5, then stops)",
 )
 SERVICES = [
     service("gateway", [], kind="gateway", ready=1, replicas=1, up_ms=754_000.0, pid=5000, listen="127.0.0.1:7080"),

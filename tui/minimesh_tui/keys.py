@@ -26,13 +26,13 @@ class Key(NamedTuple):
 
 
 KEYS = (
-    Key("down", ("j", "down"), "j k ↑ ↓", "", "one line down, up"),
+    Key("down", ("j", "down"), "j k Up Down", "", "one line down, up"),
     Key("up", ("k", "up"), "", "", ""),
     Key("page_down", ("pagedown",), "PgUp PgDn", "", "a page up, down"),
     Key("page_up", ("pageup",), "", "", ""),
     Key("top", ("g", "home"), "g G", "", "to the first line, to the last one"),
     Key("end", ("G", "end"), "", "", ""),
-    Key("left", ("left",), "← →", "", "the rest of long lines", LISTS),
+    Key("left", ("left",), "Left Right", "", "the rest of long lines", LISTS),
     Key("right", ("right",), "", "", "", LISTS),
     Key("open", ("enter",), "Enter", "open", "the service with all its details, and back", (SERVICES,)),
     Key("restart", ("r",), "r", "restart", "restart the service; asks", (SERVICES,), changes=True),

@@ -56,7 +56,7 @@ def role_of(health: Health) -> Role:
 
 def facts(row: Row, board: Board, env: EnvView | None, events: Sequence[EventView], room: int) -> list[list[Part]]:
     """What is known now; `env` comes a moment later than the rest. room: columns."""
-    found = [*_program(row, env), *_last_words(row), *_instances(row), *_traffic(row, board)]
+    found = [*_program(row, env), *_last_words(row), *_outlook(row), *_instances(row), *_traffic(row, board)]
     recent = [event for event in events if event["service"] == row.name][-EVENTS:]
     found += [
         ("events" if place == 0 else "", f"{local_time(event['time'])[:8]}  {event['message']}", Role.TEXT)
@@ -93,6 +93,13 @@ def _last_words(row: Row) -> Iterator[Fact]:
                 continue
             yield "", f"exit {instance['exit_code']}; the last line that it wrote", Role.DIM
             return
+
+
+def _outlook(row: Row) -> Iterator[Fact]:
+    """What comes of one that fails again and again."""
+    told = dict.fromkeys(each["outlook"] for each in row.service["instances"] if each["outlook"])
+    for place, outlook in enumerate(told):
+        yield "" if place else "outlook", outlook, Role.DEGRADED
 
 
 def _instances(row: Row) -> Iterator[Fact]:
