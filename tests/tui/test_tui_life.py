@@ -1,9 +1,12 @@
 """A mesh that ends and comes back, a log that is left and looked at again, what is asked for and what is not."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from textual.pilot import Pilot
 
+from minimesh.control.client import Parameters, RefusedError
 from minimesh_tui.app import MeshApp
 from tests.tui.stage import LOGS, Play, drive, line, live, pressed, settled, text_of, until
 
@@ -32,6 +35,18 @@ def test_a_mesh_that_comes_back_is_followed_again() -> None:
     shown = drive(act, Play())
     assert "mesh lost" not in shown
     assert "LIVE" in shown
+
+
+def test_a_mesh_that_is_too_old_for_the_screens_says_so() -> None:
+    class Old(Play):
+        async def stream(self, path: str, parameters: Parameters) -> AsyncIterator[list[Any]]:
+            raise RefusedError(404, "no_such_path", f"GET {path}")
+            yield []
+
+    async def act(pilot: Pilot[None], screen: MeshApp) -> None:
+        await until(pilot, lambda: "the mesh refuses /v1/" in text_of(screen))
+
+    drive(act, Old(lives=[]))
 
 
 def test_nothing_can_be_restarted_in_a_mesh_that_has_gone() -> None:

@@ -78,6 +78,8 @@ CASES = [
     Case("services-read-only-refuses-80x24", COMMON, pressed("j", "s"), read_only=True),
     Case("services-ask-stop-80x24", COMMON, pressed("j", "s")),
     Case("services-help-120x36", BIG, pressed("question_mark")),
+    Case("services-help-60x15", SMALL, pressed("question_mark")),
+    Case("logs-help-scrolled-60x15", SMALL, pressed("4", "question_mark", "pagedown", "pagedown", "pagedown")),
     Case("services-help-80x36-ascii", (80, 36), pressed("question_mark"), look=PLAIN),
     Case("services-stopped-mesh-80x24-ascii", COMMON, the_mesh_ends, look=PLAIN),
     Case("logs-frozen-80x24-ascii", COMMON, more_comes_while_frozen, look=PLAIN),

@@ -1,6 +1,7 @@
 """Boxes over a screen: a question, the keys, a choice of services."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 from textual import events
 from textual.app import ComposeResult
@@ -9,7 +10,12 @@ from textual.screen import ModalScreen
 
 from minimesh_tui.keys import told
 from minimesh_tui.look import Look, Role
+from minimesh_tui.screens.detail import Facts
 from minimesh_tui.widgets.bars import Paragraph, Part
+
+KEYS = 13
+"""Columns for the keys of the help."""
+MOST_OF_HELP = 92
 
 
 class Ask(ModalScreen[bool]):
@@ -44,25 +50,39 @@ class Ask(ModalScreen[bool]):
 
 
 class Help(ModalScreen[None]):
-    """The keys of a screen; any key closes it."""
+    """The keys of a screen. Moving scrolls, any other key closes it."""
 
     def __init__(self, look: Look, screen: str, read_only: bool) -> None:
         super().__init__()
-        self._look = look
         self._of = screen
-        self._read_only = read_only
+        self._keys = [key for key in told(screen) if not (read_only and key.changes)]
+        self._facts = Facts(look)
 
     def compose(self) -> ComposeResult:
-        keys = [key for key in told(self._of) if not (self._read_only and key.changes)]
-        lines: list[list[Part]] = [[(f"{key.shown:<12}", Role.KEY), (key.about, Role.TEXT)] for key in keys]
-        paragraph = Paragraph(self._look)
-        paragraph.show([[(f"keys of {self._of}", Role.STRONG)], [], *lines])
         with Vertical(classes="window"):
-            yield paragraph
+            yield self._facts
+
+    def on_mount(self) -> None:
+        self.on_resize()
+
+    def on_resize(self) -> None:
+        width, height = self.app.size
+        room = min(MOST_OF_HELP, width - 6)
+        lines: list[list[Part]] = [[(f"keys of {self._of}", Role.STRONG)], []]
+        for key in self._keys:
+            for place, piece in enumerate(wrap(key.about, room - KEYS - 2)):
+                lines.append([(f"{'' if place else key.shown:<{KEYS}}", Role.KEY), (piece, Role.TEXT)])
+        self._facts.styles.width = room
+        self._facts.styles.height = min(len(lines), height - 2)
+        self._facts.show(lines)
 
     def on_key(self, event: events.Key) -> None:
         event.stop()
-        self.dismiss()
+        steps = {"j": 1, "down": 1, "k": -1, "up": -1, "pagedown": self._facts.page(), "pageup": -self._facts.page()}
+        if event.key in steps:
+            self._facts.scroll_to(y=self._facts.scroll_offset.y + steps[event.key], animate=False)
+        else:
+            self.dismiss()
 
 
 class Choose(ModalScreen["tuple[str, ...] | None"]):
