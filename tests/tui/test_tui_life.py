@@ -117,6 +117,18 @@ def test_the_window_is_asked_for() -> None:
     assert last["window_ms"] == 900_000
 
 
+def test_services_that_are_not_on_screen_are_asked_for_less_often() -> None:
+    async def act(pilot: Pilot[None], screen: MeshApp) -> None:
+        await pilot.press("4")
+        await until(pilot, lambda: len(asked(source_of(screen), "/v1/live")) == 2)
+        await pilot.press("2")
+        await until(pilot, lambda: len(asked(source_of(screen), "/v1/live")) == 3)
+
+    play = Play()
+    drive(act, play)
+    assert [each["every_ms"] for each in asked(play, "/v1/live") if isinstance(each, dict)] == [500, 2_000, 500]
+
+
 def test_a_filter_is_kept_for_editing_and_can_be_turned_off() -> None:
     async def act(pilot: Pilot[None], screen: MeshApp) -> None:
         await pressed("f", *"pay", "enter")(pilot, screen)

@@ -21,6 +21,8 @@ from minimesh_tui.screens.logs import LogsView
 from minimesh_tui.screens.services import ServicesView
 
 EVERY_MS = 500
+HIDDEN_MS = 2_000
+"""Where only the top line tells of it."""
 RETRY = 1.0
 """Seconds between two looks for a mesh that has gone."""
 GATHER = 0.2
@@ -54,11 +56,12 @@ class MeshApp(Frame, inherit_bindings=False):
         self._generation = (0, 0)
         """Of the mesh process, and of what it was configured with: commands may differ after."""
         self._mouse_is_ours = True
+        self._hides: bool | None = None
+        """The services: they are not on screen, and need not be told so often."""
 
     def on_mount(self) -> None:
-        self.begin("live", self._live)
-        self.begin("events", self._events)
         self._to(self._start)
+        self.begin("events", self._events)
 
     # What comes from the mesh
 
@@ -83,7 +86,8 @@ class MeshApp(Frame, inherit_bindings=False):
     async def _live(self) -> None:
         def parameters() -> Parameters:
             self.board.begin()
-            return {"every_ms": EVERY_MS, "window_ms": commands.WINDOWS[self.window]}
+            every = HIDDEN_MS if self._hides else EVERY_MS
+            return {"every_ms": every, "window_ms": commands.WINDOWS[self.window]}
 
         def take(views: list[Any]) -> None:
             for view in views:
@@ -341,7 +345,10 @@ class MeshApp(Frame, inherit_bindings=False):
     # What keys and commands have in common
 
     def _to(self, screen: str) -> None:
+        hid, self._hides = self._hides, screen != SERVICES
         self.go_to(screen)
+        if hid != self._hides and not self.paused:
+            self.begin("live", self._live)
         if screen == LOGS:
             self.begin("logs", self._logs)
         else:
