@@ -73,6 +73,7 @@ def service(name: str, instances: Sequence[InstanceView] | None = None, **change
         "up_ms": first["up_ms"],
         "pid": first["pid"],
         "listen": f"127.0.0.1:{first['port']}",
+        "url": f"http://{name}.shop.localhost:7080",
         "meshed": "memory",
         "reason": first["reason"],
         "instances": list(instances),
@@ -130,15 +131,16 @@ CRASHED = instance(
     outlook="next try in 16 s (5 of 5, then stops)",
 )
 SERVICES = [
-    service("gateway", [], kind="gateway", ready=1, replicas=1, up_ms=754_000.0, pid=5000, listen="127.0.0.1:7080"),
+    service("gateway", [], kind="gateway", url="http://localhost:7080", ready=1, replicas=1, up_ms=754_000.0, pid=5000,
+            listen="127.0.0.1:7080"),
     service("web"),
     service("api", [instance(1), instance(2, port=8109)]),
     service("orders"),
     service("payments", [CRASHED], state="crash-loop"),
     service("db", listen="127.0.0.1:8106"),
-    service("worker", [instance(probe=None, state="running", port=None)], listen=None),
+    service("worker", [instance(probe=None, state="running", port=None)], listen=None, url=None),
     service("seed", [instance(state="completed", pid=None, port=None, up_ms=None, probe=None)], kind="task",
-            state="completed", listen=None, meshed=None),
+            state="completed", listen=None, url=None, meshed=None),
 ]  # fmt: skip
 STATS = [
     stat("gateway", 129.4, 0.9944, (3, 22, 91)),

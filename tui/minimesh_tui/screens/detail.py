@@ -81,6 +81,8 @@ def _program(row: Row, env: EnvView | None) -> Iterator[Fact]:
     words += [f"up {age(service['up_ms'])}" if service["up_ms"] is not None else ""]
     words += [f"restarts {service['restarts']}" if service["restarts"] else ""]
     words += [f"meshed {service['meshed']}" if service["meshed"] else "not meshed: takes no calls and makes none"]
+    if service["url"]:
+        yield "url", service["url"], Role.KEY
     yield "address", "   ".join(filter(None, (service["listen"] or "none", *words))), Role.TEXT
 
 
