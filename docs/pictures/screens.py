@@ -21,7 +21,7 @@ from tests.tui.stage import Play, drive, pressed, settled  # noqa: E402
 MOVES = re.compile(r"\x1b\[[0-9;]*[A-Za-ln-z]")
 """Escapes that are not colours."""
 PICTURES = {
-    "services": ((120, 26), ("o",)),
+    "services": ((120, 28), ("o",)),
     "logs": ((120, 17), ("4", "slash", *"keyerror", "enter")),
 }
 """Lines and columns, and what is pressed."""

@@ -23,10 +23,11 @@ class Style:
     paper: str | None = None
     bold: bool = False
     dim: bool = False
+    reverse: bool = False
 
-    def turned(self) -> "Style":
-        """Ink and paper change places."""
-        return replace(self, colour=self.paper or PAPER, paper=self.colour)
+    def settled(self) -> "Style":
+        """Where it is reverse, with ink and paper in each other's place."""
+        return replace(self, colour=self.paper or PAPER, paper=self.colour) if self.reverse else self
 
 
 def styled(style: Style, codes: str) -> Style:
@@ -44,7 +45,7 @@ def styled(style: Style, codes: str) -> Style:
         elif code == 39:
             style = replace(style, colour=INK)
         elif code == 7:
-            style = style.turned()
+            style = replace(style, reverse=True)
         elif 40 <= code <= 47:
             style = replace(style, paper=COLOURS[code - 40])
         elif 100 <= code <= 107:
@@ -58,7 +59,7 @@ def spans(line: str) -> list[tuple[Style, str]]:
         if index % 2:
             style = styled(style, part)
         elif part:
-            found.append((style, part))
+            found.append((style.settled(), part))
     return found
 
 
