@@ -6,6 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
 from minimesh.integrations.draft import Draft, Entry
+from minimesh.integrations.listening import PORT, listening
 
 FRONTS = ("web", "frontend", "front", "www", "ui", "app", "client", "gateway", "my-gateway")
 """Names of what people's browsers ask, the likeliest first."""
@@ -84,6 +85,8 @@ class _Joining:
         for name, entry in self.entries.items():
             if not entry.listens and "http" in entry.ready:
                 self._lose(name, "its readiness is asked over HTTP, but it has no port", ready={})
+            elif _takes_port(entry) and not entry.ready:
+                self.entries[name] = replace(entry, ready={"tcp": True})
 
     def _lose(self, name: str, lost: str, **changes: object) -> None:
         entry = self.entries[name]
@@ -138,6 +141,11 @@ class _Joining:
         notes.sort(key=lambda note: order.get(note.service, -1 if not note.service else len(order)))
         files = {file: tuple(names) for file, names in self.files.items() if names}
         return Joined(self.entries, files, self.front, tuple(notes))
+
+
+def _takes_port(entry: Entry) -> bool:
+    """Whether it is sure that the program will listen on $PORT: then it can be waited for."""
+    return isinstance(entry.run, str) and not entry.task and entry.listens and listening(entry.run) == PORT
 
 
 def front(entries: Mapping[str, Entry]) -> str:

@@ -116,7 +116,7 @@ def _list(texts: Iterable[str]) -> str:
 
 def _value(value: Value) -> str:
     if isinstance(value, int):
-        return str(value)
+        return str(value).lower()  # true, too
     return quoted(value) if isinstance(value, str) else _list(value)
 
 

@@ -2,7 +2,7 @@
 
 Each folder of tests/golden/init holds the files, perhaps `command` (the words after `minimesh init`), and what comes
 of them: expected.txt is what is said, expected.toml what is written; without it nothing is.
-`GOLDEN_UPDATE=1 pytest tests/golden/test_init_golden.py` writes both anew: read the difference.
+`GOLDEN=write pytest tests/golden/test_init_golden.py` writes both anew: read the difference.
 """
 
 import os
@@ -37,7 +37,7 @@ def test_init(case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert code == (2 if text is None else 0)
     assert contents(root).items() - {("minimesh.toml", text)} == before.items(), "nothing else is touched"
     said = said.replace(str(root), "ROOT")
-    if os.environ.get("GOLDEN_UPDATE"):
+    if os.environ.get("GOLDEN") == "write":
         update(case / "expected.txt", said)
         update(case / "expected.toml", text)
     assert said == (case / "expected.txt").read_text(encoding="utf-8")
