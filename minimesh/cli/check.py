@@ -6,7 +6,8 @@ import platform
 
 from minimesh import __version__
 from minimesh.cli.context import Context
-from minimesh.cli.errors import Exit, coloured
+from minimesh.cli.errors import Exit
+from minimesh.cli.errors import tell as show
 from minimesh.cli.options import Command
 from minimesh.cli.project import SET, load, summary
 from minimesh.cli.rescue import tell
@@ -29,8 +30,7 @@ def validate(context: Context, *, overrides: tuple[str, ...]) -> int:
             }
         )
     else:
-        for warning in warnings:
-            context.err.line(coloured(warning.text, context.err))
+        show(warnings, context.err)
         context.out.line(f"ok  {project.file.name}: {summary(project)}, {plural(len(warnings), 'warning')}")
     return Exit.OK
 

@@ -28,6 +28,10 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+MOST_SHOWN = 20
+"""Mistakes. Whoever mends so many runs the command again."""
+
+
 class Told(NamedTuple):
     """An error ready to be shown: as text without colours, and as what stands under `"error"` with --json."""
 
@@ -100,9 +104,20 @@ def show(errors: Sequence[Told], err: Terminal, as_json: bool) -> None:
         several = {"errors": [error.facts for error in errors]} if len(errors) > 1 else {}
         err.line(json.dumps({"error": errors[0].facts, **several}))
     else:
-        for error in errors:
-            err.line(coloured(error.text, err))
+        tell(errors, err)
     err.flush()
+
+
+def tell(problems: Sequence[Told], err: Terminal) -> None:
+    """Writes problems for people, in their order; of very many, errors before warnings, and how many more there are."""
+    shown = problems
+    if len(problems) > MOST_SHOWN:
+        by_weight = sorted(range(len(problems)), key=lambda at: problems[at].facts["severity"] != "error")
+        shown = [problems[at] for at in sorted(by_weight[:MOST_SHOWN])]
+    for problem in shown:
+        err.line(coloured(problem.text, err))
+    if len(shown) < len(problems):
+        err.line(f"and {len(problems) - len(shown):,} more; all of them: minimesh validate -o json")
 
 
 def coloured(text: str, err: Terminal) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from minimesh.cli.context import FILE_NAME, Context
 from minimesh.cli.errors import CommandError, Exit
 from minimesh.cli.options import Command, Option
-from minimesh.cli.text import escape, plural
+from minimesh.cli.text import escape, plural, some
 from minimesh.cli.values import choice
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def ignore(folder: Path) -> list[str]:
 
 def _tell(context: Context, file: Path, joined: Joined | None, ignored: list[str]) -> None:
     if joined and joined.entries:
-        _say(context, "found " + listed([f"{name} ({', '.join(names)})" for name, names in joined.files.items()]))
+        _say(context, "found " + listed([f"{name} ({some(names)})" for name, names in joined.files.items()]))
     else:
         context.note("nothing found to start from" if joined else "asked for an empty start")
     for note in joined.notes if joined else ():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from minimesh.cli.errors import CommandError, Exit
-from minimesh.cli.text import nearest
+from minimesh.cli.text import nearest, some
 
 
 def check_known(
@@ -22,5 +22,5 @@ def check_known(
                 "MM403",
                 f"{complaint} {name!r}" + (f"; did you mean {guess}?" if guess else ""),
                 exit_code=Exit.USAGE,
-                evidence=[f"{heading}: {', '.join(known)}"] if known else [],
+                evidence=[f"{heading}: {some([*known])}"] if known else [],
             )

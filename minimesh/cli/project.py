@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from minimesh.cli.context import Context
+from minimesh.cli.context import FILE_NAME, Context
 from minimesh.cli.errors import CommandError, Exit
 from minimesh.cli.known import check_known
 from minimesh.cli.options import Option
@@ -53,10 +53,16 @@ def further_of(context: Context) -> tuple[Path, ...]:
 
 
 def _named(context: Context, name: str) -> Path:
-    file = (context.folder() / name).resolve()
-    if not file.is_file():
-        raise CommandError("MM412", f"there is no file {name}", exit_code=Exit.USAGE)
-    return file
+    from minimesh.spec.files import is_folder, is_plain_file, is_there  # noqa: PLC0415 - as above
+
+    file = context.folder() / name
+    if is_plain_file(file):
+        return file.resolve()
+    why = f"there is no file {name}"
+    if is_there(file):
+        why = f"{name} is a folder, not a file" if is_folder(file) else f"{name} is a pipe or a device, not a file"
+    inside = is_plain_file(file / FILE_NAME)
+    raise CommandError("MM412", why, exit_code=Exit.USAGE, help=f"-f {Path(name, FILE_NAME)}" if inside else "")
 
 
 def summary(project: Project) -> str:

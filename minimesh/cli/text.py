@@ -1,7 +1,7 @@
 """Values as people read them. `-` is no data; nothing here writes a control character."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 NONE = "-"
 _SGR = re.compile(r"\x1b\[[0-9;:]*m")
@@ -127,6 +127,13 @@ def count(number: int | None) -> str:
 def plural(number: int, noun: str) -> str:
     """`1 service`, `4 services`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def some(names: Sequence[str], most: int = 20) -> str:
+    """`a, b, c`, or the first of very many: `a, b and 998 more`."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most:,} more"
 
 
 def local_time(stamp: str) -> str:

@@ -70,7 +70,7 @@ class Port(Kind[int]):
     def read(self, node: Node) -> int:
         if isinstance(node.value, str) and node.value.isdecimal():
             message = f"{node.label} must be {self.noun}, not {node.type_name}"
-            node.reject(codes.TYPE, message, node.pair(node.value))
+            node.reject(codes.TYPE, message, node.pair(node.value.lstrip("0") or self.example))
         if not isinstance(node.value, int) or isinstance(node.value, bool):
             self.wrong_type(node)
         if not LOWEST_PORT <= node.value <= HIGHEST_PORT:

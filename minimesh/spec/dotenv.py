@@ -10,6 +10,7 @@ from pathlib import Path
 
 from minimesh.model.where import Where
 from minimesh.spec import codes
+from minimesh.spec.files import read_plain_file
 from minimesh.spec.problem import Problem, SpecError
 
 _NOTHING = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
@@ -35,19 +36,18 @@ def read_env_file(path: Path) -> dict[str, str]:
 def scan_env_file(path: Path, name: str) -> tuple[dict[str, str], tuple[Problem, ...]]:
     """What can be read of an environment file, and what is wrong with the rest. `name`: how it is shown."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_plain_file(path).decode("utf-8-sig")
     except OSError as error:
         return {}, (Problem(codes.UNREADABLE, f"cannot read {name}: {error.strerror}", Where(name)),)
     except UnicodeDecodeError:
         return {}, (Problem(codes.UNREADABLE, f"{name} is not UTF-8 text", Where(name)),)
-    return parse_env(text, name)
+    return parse_env(text.replace("\r\n", "\n").replace("\r", "\n"), name)
 
 
 def parse_env(text: str, name: str) -> tuple[dict[str, str], tuple[Problem, ...]]:
     """As `scan_env_file`, of a text."""
     variables: dict[str, str] = {}
     problems: list[Problem] = []
-    text = text.replace("\r\n", "\n")
     at = 0
     while at < len(text):
         if blank := _NOTHING.match(text, at):
@@ -88,10 +88,11 @@ def _unescape(match: re.Match[str]) -> str:
 
 def _bad_line(text: str, at: int, end: int, file: str) -> Problem:
     line = text[at:end]
+    open_quote = (name := _NAME.match(text, at)) and text[name.end() : name.end() + 1] in ("'", '"')
     indent = len(line) - len(line.lstrip())
     return Problem(
         codes.ENV_FILE,
-        "expected NAME=VALUE",
+        "what is quoted has no end here, or something behind it" if open_quote else "expected NAME=VALUE",
         Where(file, text.count("\n", 0, at) + 1, indent + 1),
         width=len(line.strip()),
         source=line,

@@ -1,8 +1,12 @@
-"""Questions to the file system whose answer is never an exception: what cannot be seen is not there."""
+"""Questions to the file system whose answer is never an exception (what cannot be seen is not there), and reading."""
 
+import errno
 import os
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
+
+LARGEST = 16 << 20
+"""Bytes. No file of a configuration is larger."""
 
 
 def is_there(path: Path) -> bool:
@@ -31,6 +35,21 @@ def toml_files_in(path: Path, start: Path) -> list[str]:
         return [os.path.relpath(at, start) for at in path.iterdir() if at.suffix == ".toml"]
     except (OSError, ValueError):
         return []
+
+
+def read_plain_file(path: Path, largest: int = LARGEST) -> bytes:
+    """What a file holds. Raises OSError; also for what might never end, such as a pipe, and for what is too large."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as source:
+        mode = os.fstat(descriptor).st_mode
+        if S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is a pipe or a device, not a file")
+        content = source.read(largest + 1)
+    if len(content) > largest:
+        raise OSError(errno.EFBIG, f"it is larger than {largest >> 20} MiB")
+    return content
 
 
 def _mode(path: Path) -> int | None:

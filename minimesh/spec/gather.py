@@ -27,18 +27,18 @@ class Gathered:
 
     reading: Reading
     document: Node | None = None
-    files: list[Path] = field(default_factory=list)
+    files: dict[Path, None] = field(default_factory=dict)
     whole: bool = True
 
     def first(self, file: Path) -> None:
         """The project's file, into which all others are merged."""
-        self.files.append(file)
+        self.files[file] = None
         self.document = self._grow_file(file)
 
     def file(self, file: Path) -> None:
         """A further file, once."""
         if file not in self.files:
-            self.files.append(file)
+            self.files[file] = None
             self._merge(self._grow_file(file))
 
     def override(self, text: str) -> None:
@@ -77,8 +77,7 @@ def gather(reading: Reading, file: Path, further: Sequence[Path], overrides: Seq
         gathered.file(path)
     for text in overrides:
         gathered.override(text)
-    if local not in gathered.files:
-        gathered.files.append(local)
+    gathered.files.setdefault(local)
     return gathered
 
 

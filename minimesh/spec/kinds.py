@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from minimesh.model.template import Template
 from minimesh.spec import codes, units
@@ -173,13 +173,15 @@ class TemplateText(Kind[Template]):
     example = '"text"'
 
     def read(self, node: Node) -> Template:
-        if isinstance(node.value, bool | int | float):
-            plain = str(node.value).lower() if isinstance(node.value, bool) else str(node.value)
-            message = f"{node.label} must be a string, not {node.type_name}"
-            node.reject(codes.TYPE, message, node.pair(quote(plain)))
         if not isinstance(node.value, str):
-            self.wrong_type(node)
+            self._wrong(node)
         return node.template()
+
+    def _wrong(self, node: Node) -> NoReturn:
+        if not isinstance(node.value, bool | int | float):
+            self.wrong_type(node)
+        plain = str(node.value).lower() if isinstance(node.value, bool) else str(node.value)
+        node.reject(codes.TYPE, f"{node.label} must be a string, not {node.type_name}", node.pair(quote(plain)))
 
 
 class Folder(Kind[Path]):

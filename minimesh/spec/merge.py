@@ -20,7 +20,9 @@ def merge(lower: Node, upper: Node, kind: Kind[object] | None, *, at_lower: bool
     if not (lower.is_table and upper.is_table):
         return upper
     displaced = _displaced(upper, kind)
-    children = {name: node for name, node in lower.children.items() if name not in displaced}
+    children = dict(lower.children)
+    for name in displaced:
+        children.pop(name, None)
     for name, node in upper.children.items():
         if name in children:
             node = merge(children[name], node, _kind_of(name, kind), at_lower=at_lower)

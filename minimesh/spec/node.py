@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
-from minimesh.model.template import Reference, Template
+from minimesh.model.template import Reference, Template, literal
 from minimesh.model.where import Where
 from minimesh.spec import codes
 from minimesh.spec.interpolate import Hole, UnfilledError, interpolate
@@ -76,8 +76,7 @@ class RejectedError(Exception):
     """A value was refused. The problem is noted already; whoever reads on goes to the next one."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Node:
+class Node(NamedTuple):
     """`value` is a dict of nodes, a list of nodes, or a plain value. `path` is where it is in its document, `source`.
 
     A table that several documents or [defaults] make together stands where it stood first; what is in it, where it is.
@@ -160,6 +159,9 @@ class Node:
 
     def text(self) -> str:
         """A string with its ${…} replaced; only those of the environment can be."""
+        assert isinstance(self.value, str)
+        if _is_literal(self.value):
+            return self.value
         parts = self._parts()
         for part in parts:
             if isinstance(part, Hole):
@@ -168,6 +170,9 @@ class Node:
 
     def template(self) -> Template:
         """A string with the environment's ${…} replaced and the mesh's own kept as references."""
+        assert isinstance(self.value, str)
+        if _is_literal(self.value):
+            return literal(self.value)
         return Template(
             tuple(
                 Reference(part.service, part.attribute, self._where_of(part.written))
@@ -181,8 +186,6 @@ class Node:
         assert isinstance(self.value, str)
         if "\0" in self.value:
             self.reject(codes.VALUE, f"{self.label} holds a NUL character", "take \\u0000 out")
-        if "$" not in self.value:
-            return [self.value]
         try:
             return interpolate(self.value, self.reading.environment)
         except UnfilledError as unfilled:
@@ -229,6 +232,11 @@ class Node:
 
     def _note_at(self, span: Span, code: str, message: str, help: str) -> None:  # noqa: A002
         self.reading.note(self.source.problem(code, message, span, help))
+
+
+def _is_literal(text: str) -> bool:
+    """Whether a string stands for itself, as most do."""
+    return "$" not in text and "\0" not in text
 
 
 def table_name(path: KeyPath) -> str:

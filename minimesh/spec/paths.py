@@ -23,7 +23,7 @@ def path_match(text: str) -> PathMatch:
     if kind is PathKind.PREFIX and not value:
         return PathMatch(kind, "")
     if "*" in value:
-        fix = quote(text[: text.index("*")].rstrip("/") + "/*")
+        fix = quote(_encoded(text[: text.index("*")].rstrip("/")) + "/*")
         raise TextError(codes.VALUE, f'the path {quote(text)} has a "*" that is not a last segment "/*"', fix=fix)
     _check_path(text, value)
     return PathMatch(kind, value)
@@ -65,9 +65,14 @@ def _check_path(text: str, value: str) -> None:
     if not value.startswith("/"):
         fix = quote("/" + text) if _PATH.fullmatch("/" + value) else None
         raise TextError(codes.VALUE, f'the path {quote(text)} does not begin with "/"', fix=fix)
-    fix = percent_encoded(re.sub(r"[?#].*", "", text), safe="/*%~!$&'()+,;=:@")
+    fix = _encoded(re.sub(r"[?#].*", "", text))
     message = f"the path {quote(text)} holds what no path of a request can; write it as it is sent, with %XX"
     raise TextError(codes.VALUE, message, fix=quote(fix))
+
+
+def _encoded(text: str) -> str:
+    """A path as it is sent."""
+    return percent_encoded(text, safe="/*%~!$&'()+,;=:@")
 
 
 PATH_MATCH = Parsed("a path", '"/api/*"', path_match)

@@ -15,6 +15,8 @@ KeyPath = tuple[str | int, ...]
 
 _BLANK = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _KEY_PART = re.compile(r"""[ \t]*([A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')[ \t]*""")
+# By far the most pairs: a plain key, and a value that is a short text or has no brackets.
+_USUAL = re.compile(r"""([A-Za-z0-9_-]+)[ \t]*=[ \t]*(?:("(?!"")[^"\\\n]*"|[^\s,\]}#"'\[{]+)(?=[,\n]))?""")
 _STRING = re.compile(
     r'"""(?:[^\\]|\\.)*?"""(?:"{0,2})'
     r"|'''.*?'''(?:'{0,2})"
@@ -126,6 +128,15 @@ class _Scanner:
 
     def _pair(self, table: KeyPath) -> None:
         """`a.b = value`, up to the end of the value."""
+        if usual := _USUAL.match(self._text, self._at):
+            path = (*table, usual[1])
+            self._at = usual.end()
+            if usual[2] is None:
+                self._value(path)
+                self._places[path] = (*usual.span(1), usual.end(), self._at)
+            else:
+                self._places[path] = (*usual.span(1), *usual.span(2))
+            return
         parts = self._key()
         self._at += 1  # the "="
         path = table

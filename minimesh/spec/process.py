@@ -6,7 +6,7 @@ import signal
 from minimesh.model.service import Command, EnvFile, Process, Stop
 from minimesh.model.template import Reference, literal
 from minimesh.spec import codes
-from minimesh.spec.files import is_folder, is_there
+from minimesh.spec.files import is_folder, is_plain_file, is_there
 from minimesh.spec.kinds import DURATION_OR_ZERO, Folder, Parsed, ShellText, TemplateText, quote
 from minimesh.spec.many import ListOf, MapOf, OneOrMore
 from minimesh.spec.names import Callee
@@ -52,6 +52,8 @@ class EnvFileName(Kind[EnvFile]):
         if is_folder(path):
             fix = node.pair(quote(f"{text.rstrip('/')}/.env"))
             node.reject(codes.NO_FILE, f"{node.label}: {quote(text)} is a folder, not a file", fix)
+        if is_there(path) and not is_plain_file(path):
+            node.reject(codes.NO_FILE, f"{node.label}: {quote(text)} is a pipe or a device, not a file")
         if not optional and not is_there(path):
             fix = node.pair(quote(f"{text}?"))
             node.reject(codes.NO_FILE, f"{node.label}: the file {quote(text)} is not there", fix)
@@ -63,6 +65,7 @@ def check_variable(node: Node) -> bool:
     if VARIABLE.fullmatch(node.name):
         return True
     fix = re.sub(r"[^A-Za-z0-9_]", "_", node.name)
+    fix = fix if fix.strip("_") else "NAME"
     message = f"{quote(node.name)} cannot be the name of an environment variable"
     node.note_key(codes.NAME, message, fix if VARIABLE.fullmatch(fix) else f"_{fix}")
     return False

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from minimesh.model.where import Where
 from minimesh.spec import codes
+from minimesh.spec.files import read_plain_file
 from minimesh.spec.positions import KeyPath, Positions, Span
 from minimesh.spec.problem import Problem, SpecError
 
@@ -67,7 +68,7 @@ class Source:
 
     def pair(self, path: KeyPath, value: str) -> str:
         """A key and its value, as they would be pasted here."""
-        if self.option:
+        if self.option and all(isinstance(part, str) for part in path):
             return f"{self.option} {shlex.quote(f'{dotted(path)}={value}')}"
         return f"{path[-1]} = {value}"
 
@@ -82,7 +83,7 @@ def read_source(file: Path, root: Path) -> Source:
     """The document in a file of the project at `root`. Raises SpecError if it cannot be read or is not TOML."""
     name = path_from(root, file)
     try:
-        raw = file.read_bytes()
+        raw = read_plain_file(file)
     except OSError as error:
         raise _unreadable(name, f"cannot read {name}: {error.strerror}") from None
     try:

@@ -1,6 +1,5 @@
 """Did you mean …?"""
 
-import difflib
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -13,5 +12,7 @@ def closest(word: str, candidates: Iterable[str]) -> str | None:
 
 @lru_cache(maxsize=256)
 def _closest(word: str, candidates: tuple[str, ...]) -> str | None:
+    import difflib  # noqa: PLC0415 - only mistakes pay for it
+
     matches = difflib.get_close_matches(word.lower(), candidates, n=1, cutoff=0.65)
     return matches[0] if matches else None

@@ -7,7 +7,7 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 
 def string(text: str) -> str:
-    """A basic string."""
+    """A basic string. What no TOML can hold, half a surrogate pair, becomes U+FFFD."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + "".join(c if c.isprintable() else _escape(c) for c in escaped) + '"'
 
@@ -33,5 +33,7 @@ def value(item: object) -> str:
 
 
 def _escape(character: str) -> str:
+    if "\ud800" <= character <= "\udfff":
+        return "\ufffd"
     short = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
     return short.get(character) or f"\\U{ord(character):08X}"

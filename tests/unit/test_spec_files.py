@@ -1,6 +1,7 @@
 """Several files and options, and what they become together."""
 
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -11,7 +12,8 @@ import pytest
 
 from minimesh.model.address import Address
 from minimesh.model.service import Probe, Restart, RestartPolicy, Scale, Timeouts, Watch, When
-from minimesh.spec import Loaded, SpecError, load
+from minimesh.spec import Loaded, SpecError, load, read_env_file
+from minimesh.spec.files import LARGEST
 
 WriteAndLoad = Callable[..., Loaded]
 
@@ -306,10 +308,49 @@ def test_a_thousand_services_in_fifty_files_are_validated_quickly(root: Path) ->
     (root / "minimesh.toml").write_text('version = 1\ninclude = ["part*.toml"]\n')
     took = []
     for _ in range(3):
-        before = time.perf_counter()
+        before = cpu_of_children()
         done = subprocess.run(
             [sys.executable, "-m", "minimesh", "validate"], capture_output=True, text=True, timeout=60, check=True
         )
-        took.append(time.perf_counter() - before)
+        took.append(cpu_of_children() - before)
     assert "1000 services" in done.stdout
-    assert min(took) < 1.5
+    assert min(took) < 1.0  # of the 1.5 s that are promised: nothing in it waits, whatever else the machine does
+
+
+def cpu_of_children() -> float:
+    """Seconds that the processes which have ended took."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+# ---- what is no file
+
+
+@pytest.mark.parametrize("name", ["minimesh.local.toml", "pipe.toml"])
+def test_a_pipe_is_refused_and_not_waited_for(of: WriteAndLoad, root: Path, name: str) -> None:
+    os.mkfifo(root / name)
+    include = f'include = ["{name}"]\n' if name == "pipe.toml" else ""
+    assert problems(of, f'{include}[services.web]\nrun = "a"\n') == [("MM019", name)]
+
+
+def test_a_pipe_cannot_be_an_env_file(of: WriteAndLoad, root: Path) -> None:
+    os.mkfifo(root / "pipe")
+    assert problems(of, '[services.web]\nrun = "a"\nenv_file = "pipe"\n') == [("MM013", "minimesh.toml:4")]
+    os.mkfifo(root / "late")
+    with pytest.raises(SpecError, match="pipe or a device"):
+        read_env_file(root / "late")
+
+
+def test_a_file_has_a_largest_size(of: WriteAndLoad, root: Path) -> None:
+    with (root / "large.toml").open("wb") as large:
+        large.truncate(LARGEST + 1)
+    assert problems(of, 'include = ["large.toml"]\n[services.web]\nrun = "a"\n') == [("MM019", "large.toml")]
+
+
+def test_five_thousand_included_files_are_merged_in_time(of: WriteAndLoad) -> None:
+    files = {f"parts/{n}.toml": f'[services.s{n}]\nrun = "a"\n' for n in range(5000)}
+    of('include = ["**/*.toml"]\n', files)
+    before = time.process_time()
+    assert len(load(Path("minimesh.toml"), {}).project.services) == 5000
+    if sys.gettrace() is None:  # coverage is several times slower
+        assert time.process_time() - before < 2.5  # 0.8 s; twice as many files took four times as long once

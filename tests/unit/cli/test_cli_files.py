@@ -1,6 +1,7 @@
 """-f, --set and --profile, where a command reads the files of a project."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -137,3 +138,51 @@ def test_who_needs_what_is_off_is_told_before_anything_starts(minimesh: Command,
         "  --> minimesh.local.toml:2:15\n"
         "  help: minimesh up --profile full\n"
     )
+
+
+# ---- too many mistakes, and no files
+
+
+def test_of_very_many_mistakes_the_first_are_shown_and_the_rest_is_counted(minimesh: Command, files: Path) -> None:
+    with (files / "minimesh.toml").open("a") as file:
+        file.write("".join(f"key{n} = {n}\n" for n in range(10_000)))
+    code, _, err = minimesh("validate")
+    assert code == 2
+    assert err.count("error[MM002]") == 20
+    assert "`key19`" in err
+    assert err.endswith("\nand 9,980 more; all of them: minimesh validate -o json\n")
+    assert len(json.loads(minimesh("validate", "-o", "json")[2])["errors"]) == 10_000
+
+
+def test_an_error_is_shown_before_very_many_warnings(minimesh: Command, files: Path) -> None:
+    patterns = ", ".join(f'"no{n}/*.toml"' for n in range(30))
+    (files / "minimesh.toml").write_text(f'version = 1\ninclude = [{patterns}]\n[services.web]\nrun = "a"\nport = 0\n')
+    _, _, err = minimesh("validate")
+    assert err.count("warning[MM013]") == 19
+    assert "error[MM010]" in err
+    assert "and 11 more;" in err
+    (files / "minimesh.toml").write_text(f'version = 1\ninclude = [{patterns}]\n[services.web]\nrun = "a"\n')
+    code, out, err = minimesh("validate")
+    assert (code, err.count("warning[MM013]")) == (0, 20)
+    assert "and 10 more;" in err
+    assert "30 warnings" in out
+
+
+def test_what_is_no_file_is_called_what_it_is(minimesh: Command, project: Path) -> None:
+    (project / "loop").symlink_to("loop")
+    (project / "shop").mkdir()
+    (project / "shop" / "minimesh.toml").write_text(BASE)
+    os.mkfifo(project / "pipe")
+    assert "MM412]: there is no file loop" in minimesh("validate", "-f", "loop")[2]
+    assert "MM412]: pipe is a pipe or a device, not a file" in minimesh("validate", "-f", "pipe")[2]
+    folder = minimesh("validate", "-f", "shop")[2]
+    assert "MM412]: shop is a folder, not a file" in folder
+    assert "help: -f shop/minimesh.toml" in folder
+
+
+def test_of_very_many_profiles_some_are_named(minimesh: Command, files: Path) -> None:
+    with (files / "minimesh.toml").open("a") as file:
+        file.write("".join(f'[services.s{n}]\nrun = "a"\nprofiles = ["p{n}"]\n' for n in range(1000)))
+    _, _, err = minimesh("up", "--dry-run", "--profile", "p99x")
+    assert "did you mean p99?" in err
+    assert "and 981 more" in err
