@@ -23,10 +23,25 @@ class MalformedError(Exception):
         self.source = source
 
 
+Anchor = dict[object, yaml.Node]
+"""What the types of the library take for the name of an anchor."""
+
+
 class _Loader(yaml.SafeLoader):
     """YAML whose scalars are the texts that stand there: `no`, `0755` and `22:22` are no truths or numbers."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012 - the base's table, emptied
+
+    def compose_mapping_node(self, anchor: Anchor) -> yaml.MappingNode:
+        """As the base has it; a key that is written twice is a mistake, as the tools whose files these are say too."""
+        node = super().compose_mapping_node(anchor)
+        names: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in names:
+                    raise yaml.MarkedYAMLError(problem=f"`{key.value}` is written twice", problem_mark=key.start_mark)
+                names.add(key.value)
+        return node
 
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"<<$"), ["<"])

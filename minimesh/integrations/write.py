@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from minimesh.integrations.draft import Entry, Value
 from minimesh.integrations.join import Joined
+from minimesh.spec.toml import string
 
 WIDE = 100
 """Columns. An inline table that would be wider becomes a table of its own."""
@@ -26,15 +27,9 @@ def write(joined: Joined) -> str:
     return "\n".join(lines) + "\n"
 
 
-def quoted(text: str) -> str:
-    """A TOML basic string."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-    return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped) + '"'
-
-
 def _gateway(joined: Joined) -> list[str]:
     if joined.front:
-        return ["[gateway]", f'routes = [{{ path = "/*", to = {quoted(joined.front)} }}]']
+        return ["[gateway]", f'routes = [{{ path = "/*", to = {string(joined.front)} }}]']
     return ["# [gateway]", '# routes = [{ path = "/*", to = "…" }]    # which service answers browsers is not known']
 
 
@@ -43,11 +38,11 @@ def _entry(entry: Entry) -> list[str]:
     lines += [_comment(remark) for remark in entry.remarks]
     lines += [_comment(f"note: {lost}") for lost in dict.fromkeys(entry.lost)]
     if entry.address:
-        lines.append(f"address = {quoted(entry.address)}")
+        lines.append(f"address = {string(entry.address)}")
     else:
         lines.append(f"run = {_command(entry.run)}")
     if entry.cwd:
-        lines.append(f"cwd = {quoted(entry.cwd)}")
+        lines.append(f"cwd = {string(entry.cwd)}")
     lines += _port(entry)
     if entry.needs:
         lines.append(f"depends_on = {_needs(entry.needs)}")
@@ -55,7 +50,7 @@ def _entry(entry: Entry) -> list[str]:
         lines.append(f"calls = {_list(entry.calls)}")
     lines += _settings(entry)
     if entry.env_files:
-        lines.append(f"env_file = {_list(entry.env_files) if len(entry.env_files) > 1 else quoted(entry.env_files[0])}")
+        lines.append(f"env_file = {_list(entry.env_files) if len(entry.env_files) > 1 else string(entry.env_files[0])}")
     return [*lines, *_env(entry)]
 
 
@@ -65,7 +60,7 @@ def _command(run: str | tuple[str, ...]) -> str:
     lines = run.split("\n")
     if len(lines) > 1 and "'''" not in run and all(line.isprintable() for line in lines) and not run.endswith("'"):
         return f"'''\n{run}'''"
-    return quoted(run)
+    return string(run)
 
 
 def _port(entry: Entry) -> list[str]:
@@ -102,7 +97,7 @@ def _env(entry: Entry) -> list[str]:
     inline = f"env = {_table(entry.env)}"
     if len(inline) <= WIDE:
         return [inline]
-    pairs = [f"{key} = {quoted(value)}" for key, value in entry.env.items()]
+    pairs = [f"{key} = {string(value)}" for key, value in entry.env.items()]
     return [f"[{'tasks' if entry.task else 'services'}.{entry.name}.env]", *pairs]
 
 
@@ -111,13 +106,13 @@ def _table(pairs: Mapping[str, Value] | Mapping[str, str]) -> str:
 
 
 def _list(texts: Iterable[str]) -> str:
-    return "[" + ", ".join(map(quoted, texts)) + "]"
+    return "[" + ", ".join(map(string, texts)) + "]"
 
 
 def _value(value: Value) -> str:
     if isinstance(value, int):
         return str(value).lower()  # true, too
-    return quoted(value) if isinstance(value, str) else _list(value)
+    return string(value) if isinstance(value, str) else _list(value)
 
 
 def _comment(text: str) -> str:

@@ -10,7 +10,7 @@ from minimesh.spec.many import ListOf, OneOrMore
 from minimesh.spec.node import Node
 from minimesh.spec.process import EnvFileName, Run
 from minimesh.spec.schema import Kind, Table
-from minimesh.spec.secret import MASK, is_secret, without_password
+from minimesh.spec.secret import MASK, arguments_without_secrets, is_secret, without_secrets
 from minimesh.spec.task import CHANGED, Occasions, occasion
 from minimesh.spec.telemetry import LogFile
 from minimesh.spec.watch import pattern
@@ -43,7 +43,8 @@ class Text:
             return {name: self.value(child, kind) for name, child in node.children.items()}
         if node.is_list:
             inner = kind.kind if isinstance(kind, ListOf | OneOrMore) else _ARGUMENT
-            return [self.value(item, inner) for item in node.items]
+            values = [self.value(item, inner) for item in node.items]
+            return arguments_without_secrets(values) if isinstance(kind, Run) and not self._reveal else values
         if isinstance(kind, OneOrMore):
             kind = kind.kind
         return at_root(self._string(node.value, isinstance(kind, Run | ShellText)), kind, node)
@@ -62,7 +63,7 @@ class Text:
             parts = interpolate(value, self._environment)
             whole = "".join(part.written if isinstance(part, Hole) else part.replace("${", "$${") for part in parts)
             value = _KEPT.sub(r"${\1}", whole)
-        return value if self._reveal else without_password(value)
+        return value if self._reveal else without_secrets(value)
 
 
 def at_root(value: object, kind: Kind[object], node: Node) -> object:

@@ -1,6 +1,5 @@
 """A document of the configuration: read, decoded, parsed, or refused with the place of what is wrong."""
 
-import json
 import os
 import re
 import shlex
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minimesh.model.where import Where
-from minimesh.spec import codes
+from minimesh.spec import codes, toml
 from minimesh.spec.files import read_plain_file
 from minimesh.spec.positions import KeyPath, Positions, Span
 from minimesh.spec.problem import Problem, SpecError
@@ -17,7 +16,6 @@ from minimesh.spec.problem import Problem, SpecError
 DEEPEST = 64
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _BARE_VALUE = re.compile(r"\s*([A-Za-z0-9_.\"'-]+)\s*=\s*([^\"'#\[{]+?)\s*(?:#.*)?")
 
 # What tomllib says, and how people are told: a sentence and what to do.
@@ -69,7 +67,7 @@ class Source:
     def pair(self, path: KeyPath, value: str) -> str:
         """A key and its value, as they would be pasted here."""
         if self.option and all(isinstance(part, str) for part in path):
-            return f"{self.option} {shlex.quote(f'{dotted(path)}={value}')}"
+            return f"{self.option} {shlex.quote(f'{toml.key(path)}={value}')}"
         return f"{path[-1]} = {value}"
 
     def key(self, path: KeyPath) -> Span:
@@ -110,12 +108,6 @@ def parse_source(text: str, name: str, folder: Path, option: str = "") -> Source
         if len(path) > DEEPEST:
             raise _too_deep(source.where(source.key(path)))
     return source
-
-
-def dotted(path: KeyPath) -> str:
-    """The path as a dotted key, its indices left out."""
-    names = [part for part in path if isinstance(part, str)]
-    return ".".join(name if _BARE_KEY.fullmatch(name) else json.dumps(name, ensure_ascii=False) for name in names)
 
 
 def _too_deep(where: Where) -> SpecError:

@@ -1,7 +1,5 @@
 """The words of other tools, one by one."""
 
-import tomllib
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +11,6 @@ from minimesh.integrations.images import plain_port
 from minimesh.integrations.listening import PORT, listening, takes_no_calls
 from minimesh.integrations.naming import fit
 from minimesh.integrations.variables import converted, in_shell, plain
-from minimesh.integrations.write import quoted
 from minimesh.spec.interpolate import interpolate
 from minimesh.spec.names import RESERVED, name
 from minimesh.spec.units import duration
@@ -193,8 +190,3 @@ def test_a_name_that_fits_is_kept() -> None:
         "gateway": "my-gateway",
         "a.b": "a-b-3",
     }
-
-
-@given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_quoted_text_is_that_text_in_toml(text: str) -> None:
-    assert tomllib.loads(f"x = {quoted(text)}") == {"x": text}
