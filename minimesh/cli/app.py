@@ -50,7 +50,7 @@ def run(words: Sequence[str]) -> int:
             raise
         from minimesh.cli.rescue import rescue  # noqa: PLC0415
 
-        told, code = rescue(error)
+        told, code = rescue(error, err.width)
         show(told, err, as_json)
     return code
 

@@ -6,8 +6,7 @@ import platform
 
 from minimesh import __version__
 from minimesh.cli.context import Context
-from minimesh.cli.errors import Exit
-from minimesh.cli.errors import tell as show
+from minimesh.cli.errors import Exit, write_problems
 from minimesh.cli.options import Command
 from minimesh.cli.project import SET, load, summary
 from minimesh.cli.rescue import tell
@@ -18,7 +17,7 @@ def validate(context: Context, *, overrides: tuple[str, ...]) -> int:
     """Loads the file as `up` would; mistakes are told by whoever called."""
     loaded = load(context, overrides)
     project = loaded.project
-    warnings = tell(loaded.warnings)
+    warnings = tell(loaded.warnings, context.err.width)
     if context.json:
         context.object(
             {
@@ -30,7 +29,7 @@ def validate(context: Context, *, overrides: tuple[str, ...]) -> int:
             }
         )
     else:
-        show(warnings, context.err)
+        write_problems(warnings, context.err)
         context.out.line(f"ok  {project.file.name}: {summary(project)}, {plural(len(warnings), 'warning')}")
     return Exit.OK
 

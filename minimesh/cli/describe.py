@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from minimesh.model.route import Route
     from minimesh.spec.settings import Setting
 
-SETTINGS = (Column("SETTING"), Column("VALUE", shrink=24), Column("FROM", shrink=14))
+SETTINGS = (Column("SETTING", shrink=16), Column("VALUE", shrink=12), Column("FROM", shrink=14, drop=1))
 RELATION = (
     Column("AT", shrink=16),
     Column("RPS", right=True),

@@ -104,11 +104,11 @@ def show(errors: Sequence[Told], err: Terminal, as_json: bool) -> None:
         several = {"errors": [error.facts for error in errors]} if len(errors) > 1 else {}
         err.line(json.dumps({"error": errors[0].facts, **several}))
     else:
-        tell(errors, err)
+        write_problems(errors, err)
     err.flush()
 
 
-def tell(problems: Sequence[Told], err: Terminal) -> None:
+def write_problems(problems: Sequence[Told], err: Terminal) -> None:
     """Writes problems for people, in their order; of very many, errors before warnings, and how many more there are."""
     shown = problems
     if len(problems) > MOST_SHOWN:

@@ -12,30 +12,30 @@ if TYPE_CHECKING:
     from minimesh.spec import Problem
 
 
-def rescue(error: Exception) -> tuple[list[Told], Exit]:
-    """What to show for any exception that a command let through, and its exit code."""
+def rescue(error: Exception, columns: int | None = None) -> tuple[list[Told], Exit]:
+    """What to show for any exception that a command let through, and its exit code. `columns`: the terminal's."""
     if not isinstance(error, CommandError):
         if told := _told_by_the_mesh(error):
             return told, Exit.USAGE
         if "minimesh.spec" in sys.modules:  # most errors are about no file
-            told = _of_the_file(error)
+            told = _of_the_file(error, columns)
             if told:
                 return told, Exit.USAGE
         error = explain(error)
     return [error.told()], error.exit_code
 
 
-def _of_the_file(error: Exception) -> list[Told]:
+def _of_the_file(error: Exception, columns: int | None) -> list[Told]:
     from minimesh.spec import SpecError  # noqa: PLC0415
 
-    return tell(error.problems) if isinstance(error, SpecError) else []
+    return tell(error.problems, columns) if isinstance(error, SpecError) else []
 
 
-def tell(problems: Iterable[Problem]) -> list[Told]:
+def tell(problems: Iterable[Problem], columns: int | None) -> list[Told]:
     """The mistakes of a minimesh.toml, each rendered with its line."""
     from minimesh.spec import as_json, render  # noqa: PLC0415
 
-    return [Told(render(problem), as_json(problem)) for problem in problems]
+    return [Told(render(problem, columns), as_json(problem)) for problem in problems]
 
 
 def _told_by_the_mesh(error: Exception) -> list[Told]:

@@ -42,14 +42,12 @@ def _fit(columns: Sequence[Column], widths: list[int], room: int) -> list[int]:
         slack = {
             index: widths[index] - columns[index].shrink for index in shown if 0 < columns[index].shrink < widths[index]
         }
-        if over <= sum(slack.values()):
+        droppable = [index for index in shown if columns[index].drop]
+        if over <= sum(slack.values()) or not droppable:
             for index in sorted(slack, key=slack.__getitem__, reverse=True):
                 cut = max(0, min(over, slack[index]))
                 widths[index] -= cut
                 over -= cut
-            return shown
-        droppable = [index for index in shown if columns[index].drop]
-        if not droppable:
             return shown
         shown.remove(max(droppable, key=lambda index: columns[index].drop))
 

@@ -3,6 +3,10 @@
 import re
 from collections.abc import Iterable, Sequence
 
+# Whoever lays out text has the measures from here too.
+from minimesh.model.cells import shorten as shorten  # noqa: PLC0414 - exported again
+from minimesh.model.cells import width as width  # noqa: PLC0414
+
 NONE = "-"
 _SGR = re.compile(r"\x1b\[[0-9;:]*m")
 
@@ -33,32 +37,6 @@ def service_output(line: str, colour: bool) -> str:
 
 def _keep_tabs(text: str) -> str:
     return "\t".join(map(escape, text.split("\t")))
-
-
-def width(text: str) -> int:
-    """Columns of a terminal that the text takes."""
-    if text.isascii():
-        return len(text)
-    import unicodedata  # noqa: PLC0415 - hardly ever needed
-
-    return sum(
-        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
-        for character in text
-    )
-
-
-def shorten(text: str, columns: int, mark: str = "…") -> str:
-    """The text, or as much of its beginning as fits with a mark at the end."""
-    if width(text) <= columns:
-        return text
-    room = columns - width(mark)
-    kept = ""
-    for character in text:
-        room -= width(character)
-        if room < 0:
-            break
-        kept += character
-    return kept.rstrip() + mark
 
 
 def milliseconds(value: float | None) -> str:

@@ -1,16 +1,20 @@
 """Problems as people and as programs read them."""
 
-import unicodedata
-
+from minimesh.model.cells import shorten, width
 from minimesh.model.where import Where
 from minimesh.spec.problem import Problem
 
 WIDTH = 120
 _LEAD = 40
+_NARROWEST = 20
 
 
-def render(problem: Problem) -> str:
-    """The text of one problem, without colour and without a final newline. Control characters are escaped."""
+def render(problem: Problem, columns: int | None = None) -> str:
+    """The text of one problem, without colour and without a final newline. Control characters are escaped.
+
+    `columns` of the terminal, at most WIDTH: the line that is shown is cut to them.
+    """
+    columns = min(columns or WIDTH, WIDTH)
     lines = [f"{problem.severity}[{problem.code}]: {printable(problem.message)}"]
     rest = f"  help: {printable(problem.help)}" if problem.help else ""
     if problem.places:
@@ -18,8 +22,8 @@ def render(problem: Problem) -> str:
     elif problem.where.file:
         lines.append(f"  --> {printable(_position(problem.where))}")
         if problem.source.strip():
-            excerpt, carets = _excerpt(problem)
-            if rest and len(carets) + len(rest) < WIDTH:
+            excerpt, carets = _excerpt(problem, columns)
+            if rest and len(carets) + len(rest) < columns:
                 carets, rest = f"{carets} {rest}", ""
             lines += [excerpt, carets]
     if rest:
@@ -66,32 +70,23 @@ def _place(where: Where, file: str) -> str:
     return f"{file}:{where.line}" if where.line else where.file
 
 
-def _excerpt(problem: Problem) -> tuple[str, str]:
+def _excerpt(problem: Problem, columns: int) -> tuple[str, str]:
     """The source line behind its number, and the carets under the part that is meant."""
     number = str(problem.where.line)
-    before, marked, after = _window(problem)
+    before, marked, after = _window(problem, max(columns - len(f"{number} | "), _NARROWEST))
     gutter = " " * len(number)
-    carets = " " * _cells(before) + "^" * max(1, _cells(marked))
+    carets = " " * width(before) + "^" * max(1, width(marked))
     return f"{number} | {before}{marked}{after}".rstrip(), f"{gutter} | {carets}"
 
 
-def _window(problem: Problem) -> tuple[str, str, str]:
-    """The line in three parts, cut so that it fits on a screen with the marked part in view."""
+def _window(problem: Problem, most: int) -> tuple[str, str, str]:
+    """The line in three parts, cut so that it fits in so many columns with the marked part in view."""
     start = problem.where.column - 1
     end = start + max(1, problem.width)
     line = problem.source
-    before, marked, after = line[:start], line[start:end], line[end:]
-    if len(line) > WIDTH:
-        before = before if len(before) <= _LEAD else "…" + before[1 - _LEAD :]
-        room = WIDTH - len(before)
-        marked = marked if len(marked) <= room else marked[: room - 1] + "…"
-        room -= len(marked)
-        after = after if len(after) <= room else after[: max(0, room - 1)] + "…"
-    return printable(before), printable(marked), printable(after)
-
-
-def _cells(text: str) -> int:
-    """Columns of a terminal that the text takes."""
-    if text.isascii():
-        return len(text)
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    before, marked, after = printable(line[:start]), printable(line[start:end]), printable(line[end:])
+    if width(before) + width(marked) + width(after) > most:
+        before = shorten(before[::-1], min(_LEAD, most // 3))[::-1]
+        marked = shorten(marked, most - width(before))
+        after = shorten(after, most - width(before) - width(marked)) if width(before) + width(marked) < most else ""
+    return before, marked, after

@@ -1,5 +1,9 @@
 """Problems as text and as JSON."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minimesh.model.cells import width
 from minimesh.model.where import Where
 from minimesh.spec import Place, Problem, Severity, as_json, render
 
@@ -58,9 +62,25 @@ def test_a_long_line_is_cut_around_the_caret() -> None:
     for column in (1, 60, 150, 290):
         source = "x" * (column - 1) + "BAD" + "y" * (300 - column)
         lines = render(Problem("MM001", "m", Where("f", 7, column), width=3, source=source)).split("\n")
-        assert len(lines[2]) <= 125
+        assert len(lines[2]) <= 120
         caret = lines[3].index("^^^")
         assert lines[2][caret : caret + 3] == "BAD"
+
+
+@given(st.text(), st.text(min_size=1), st.text(), st.integers(30, 130))
+def test_the_line_that_is_shown_fits_the_terminal(before: str, marked: str, after: str, columns: int) -> None:
+    source = before + marked + after
+    problem = Problem("MM001", "m", Where("f", 7, len(before) + 1), width=len(marked), source=source, help="h")
+    for line in render(problem, columns).split("\n"):
+        assert width(line) <= columns
+
+
+def test_carets_stand_under_wide_characters_in_a_narrow_terminal() -> None:
+    problem = Problem("MM001", "m", Where("f", 7, 31), width=3, source="名" * 30 + "BAD" + "名" * 30)
+    assert render(problem, 40).split("\n")[2:] == [
+        "7 | …名名名名名BAD名名名名名名名名名名…",
+        "  |            ^^^",
+    ]
 
 
 def test_a_long_help_stands_on_its_own_line() -> None:

@@ -42,6 +42,14 @@ def test_then_columns_leave_the_least_important_first() -> None:
     ]
 
 
+def test_what_cannot_fit_is_as_narrow_as_it_may_be() -> None:
+    columns = (Column("KEY"), Column("VALUE", shrink=8))
+    assert render(columns, [("a-long-key", "a very long value")], out(10)) == [
+        "KEY         VALUE",
+        "a-long-key  a very…",
+    ]
+
+
 def test_cells_are_escaped() -> None:
     assert render((Column("A"),), [("x\x1b[2J\ny",)], out(None))[1] == r"x\x1b[2J\ny"
 
