@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textwrap import indent, wrap
+from textwrap import fill, indent, wrap
 from typing import TYPE_CHECKING
 
 from minimesh.cli.codes import CODES
@@ -30,11 +30,11 @@ def explain(context: Context, *, topic: str) -> int:
         context.object({**codes, "keys": [facts(entry) for entry in found]})
         return Exit.OK
     if word in texts:
-        context.out.line(f"{word}: {texts[word]}")
+        context.out.line(prose(f"{word}: {texts[word]}", context.out.width))
         if found:
             context.out.line("\nIt is a key of minimesh.toml too:")
     if len(found) == 1:
-        context.out.line(described(found[0]))
+        context.out.line(described(found[0], context.out.width))
     else:
         _list(context, found, known=word in texts)
     return Exit.OK
@@ -91,13 +91,28 @@ def _pattern(topic: str) -> tuple[str, ...]:
     return tuple(plain)
 
 
-def described(entry: Entry) -> str:
-    """All that is known of a key."""
+def prose(text: str, columns: int | None) -> str:
+    """Paragraphs, broken anew where the terminal is too narrow for them; what is indented stays."""
+    if columns is None or all(len(line) <= columns for line in text.split("\n")):
+        return text
+    parts = text.split("\n\n")
+    return "\n\n".join(part if part.startswith(" ") else _filled(part, columns) for part in parts)
+
+
+def _filled(paragraph: str, columns: int) -> str:
+    return fill(paragraph, columns, break_long_words=False, break_on_hyphens=False)
+
+
+def described(entry: Entry, columns: int | None = None) -> str:
+    """All that is known of a key, for a terminal of so many columns."""
     from minimesh.spec.entries import example, limits, table_of  # noqa: PLC0415
 
     if entry.key is None:
         text = "part of the format of minimesh.toml, but this version of minimesh does not do it yet"
-        return f"{entry.dotted}: {text}.\n\nIt is refused rather than ignored (MM006), so that no one relies on it."
+        return prose(
+            f"{entry.dotted}: {text}.\n\nIt is refused rather than ignored (MM006), so that no one relies on it.",
+            columns,
+        )
     kind = entry.key.kind
     table = table_of(kind)
     rows = [("type", kind.noun), ("limits", limits(kind)), ("default", entry.key.default)]
@@ -111,9 +126,10 @@ def described(entry: Entry) -> str:
     rows.append(("not built", ", ".join(sorted(getattr(table or kind, "later", ())))))
     if entry.path[0] == "services" and len(entry.path) > 2:
         rows.append(("also in", "[defaults], for all services"))
-    lines = [f"{entry.dotted}: {entry.key.doc}", ""]
+    lines = [prose(f"{entry.dotted}: {entry.key.doc}", columns), ""]
+    room = max(min(WIDTH, columns or WIDTH) - 12, 20)
     for name, text in rows:
-        first, *rest = wrap(text, WIDTH - 12) or [""]
+        first, *rest = wrap(text, room) or [""]
         lines += [f"  {name:<10}{first}", *(" " * 12 + line for line in rest)] if text else []
     return "\n".join([*lines, "", indent(example(entry), "  ")])
 

@@ -115,9 +115,12 @@ def _in_the_way(file: Path) -> CommandError:
 
 
 def ignore(folder: Path) -> list[str]:
-    """What was added to .gitignore: nothing where it was in there, or where there is neither it nor git."""
+    """What was added to .gitignore: nothing where it was in there, is no file, or where there is neither it nor git."""
     file = folder / ".gitignore"
-    if not file.exists() and not any((above / ".git").exists() for above in (folder, *folder.parents)):
+    if file.is_symlink() or file.exists():
+        if not file.is_file():
+            return []
+    elif not any((above / ".git").exists() for above in (folder, *folder.parents)):
         return []
     before = file.read_text(encoding="utf-8", errors="surrogateescape") if file.exists() else ""
     known = {line.strip().strip("/") for line in before.splitlines()}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from minimesh.cli.explain import explanations, keys
+from minimesh.cli.explain import described, explanations, keys, prose
 from minimesh.model import reason
 from minimesh.spec.entries import Entry, entries
 
@@ -100,3 +100,20 @@ def test_did_you_mean(minimesh: Command, topic: str, meant: str) -> None:
     assert (code, out) == (2, "")
     assert f"did you mean {meant}?" in err
     assert f"help: minimesh explain {meant}" in err
+
+
+@pytest.mark.parametrize("columns", [40, 60])
+@pytest.mark.parametrize("topic", sorted(explanations()))
+def test_a_narrow_terminal_breaks_no_word(topic: str, columns: int) -> None:
+    text = f"{topic}: {explanations()[topic]}"
+    shown = prose(text, columns)
+    assert shown.split() == text.split()
+    prose_lines = [line for line in shown.split("\n") if " " in line.strip() and not line.startswith(" ")]
+    assert all(len(line) <= columns for line in prose_lines)
+    assert prose(text, None) == text
+
+
+def test_a_key_fits_a_narrow_terminal() -> None:
+    for entry in entries():
+        above, _, _ = described(entry, 60).rpartition("\n\n")
+        assert all(len(line) <= 60 for line in above.split("\n"))

@@ -1,6 +1,7 @@
 """`minimesh init`: what it says, what it writes, and that it writes nothing else."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -130,3 +131,25 @@ def test_no_other_command_pays_for_what_reads_yaml() -> None:
     code = "import sys, minimesh.cli.init; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"yaml", "minimesh.integrations", "minimesh.spec"} & {*loaded}
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "loop"])
+def test_a_gitignore_that_is_no_file_is_left_alone(minimesh: Command, project: Path, kind: str) -> None:
+    ignored = project / ".gitignore"
+    match kind:
+        case "folder":
+            ignored.mkdir()
+        case "pipe":
+            os.mkfifo(ignored)
+        case _:
+            ignored.symlink_to(ignored)
+    code, _, err = minimesh("init")
+    assert code == 0
+    assert "gitignore" not in err
+
+
+def test_of_very_many_names_some_are_told(minimesh: Command, project: Path) -> None:
+    (project / "Procfile").write_text("".join(f"worker{n}: run\n" for n in range(200)))
+    _, _, err = minimesh("init")
+    assert "worker19 and 180 more)" in err
+    assert (project / "minimesh.toml").read_text().count("[services.") == 200
