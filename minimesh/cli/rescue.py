@@ -31,7 +31,7 @@ def _of_the_file(error: Exception, columns: int | None) -> list[Told]:
     return tell(error.problems, columns) if isinstance(error, SpecError) else []
 
 
-def tell(problems: Iterable[Problem], columns: int | None) -> list[Told]:
+def tell(problems: Iterable[Problem], columns: int | None = None) -> list[Told]:
     """The mistakes of a minimesh.toml, each rendered with its line."""
     from minimesh.spec import as_json, render  # noqa: PLC0415
 

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 import shlex
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from minimesh.spec.node import Node, RejectedError
 from minimesh.spec.schema import Key, Kind
 from minimesh.spec.source import path_from
 from minimesh.spec.suggest import closest
+
+_DEEP = re.compile(r"(?:^|/)(\*\*)(?:/(?=.)|$)")
 
 
 class Included(Kind[tuple[Path, ...]]):
@@ -42,12 +45,26 @@ class Included(Kind[tuple[Path, ...]]):
         return (path,)
 
     def _matching(self, node: Node, pattern: str) -> tuple[Path, ...]:
-        found = sorted(glob.glob(pattern, root_dir=node.folder, recursive=True))  # noqa: PTH207 - absolute ones too
+        found = sorted(matching(pattern, str(node.folder)))
         files = tuple(path for name in found if not is_folder(path := node.folder / name))
         if not files:
             message = f"{node.label}: {quote(pattern)} matches no file"
             node.warn(codes.NO_FILE, message, "it may stay, for files to come")
         return files
+
+
+def matching(pattern: str, folder: str) -> set[str]:
+    """What a pattern matches. "**" goes into no hidden folder, and follows no link, which may lead back."""
+    deep = _DEEP.search(pattern)
+    if deep is None:
+        return set(glob.glob(pattern, root_dir=folder))  # noqa: PTH207 - absolute ones too
+    before, after = pattern[: deep.start(1)], pattern[deep.end() :]
+    found: set[str] = set()
+    for start in matching(before, folder) if before else {""}:
+        for at, folders, _ in os.walk(os.path.join(folder, start)):  # noqa: PTH118 - names, as glob has them
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            found |= {os.path.join(at, name) for name in matching(after or "*", at)}  # noqa: PTH118
+    return found
 
 
 INCLUDED = Included()

@@ -1,5 +1,6 @@
 """Several files and options, and what they become together."""
 
+import glob
 import os
 import resource
 import subprocess
@@ -14,6 +15,7 @@ from minimesh.model.address import Address
 from minimesh.model.service import Probe, Restart, RestartPolicy, Scale, Timeouts, Watch, When
 from minimesh.spec import Loaded, SpecError, load, read_env_file
 from minimesh.spec.files import LARGEST
+from minimesh.spec.include import matching
 
 WriteAndLoad = Callable[..., Loaded]
 
@@ -354,3 +356,40 @@ def test_five_thousand_included_files_are_merged_in_time(of: WriteAndLoad) -> No
     assert len(load(Path("minimesh.toml"), {}).project.services) == 5000
     if sys.gettrace() is None:  # coverage is several times slower
         assert time.process_time() - before < 2.5  # 0.8 s; twice as many files took four times as long once
+
+
+# ---- patterns
+
+
+def test_a_deep_pattern_follows_no_link_and_enters_no_hidden_folder(of: WriteAndLoad, root: Path) -> None:
+    for name in ("a", "b"):
+        (root / name).symlink_to(".")  # followed, they would be 2 to the power of 40 folders
+    text = '[services.%s]\nrun = "a"\n'
+    files = {name: text % at for at, name in (("x", "x.toml"), ("y", "d/e/x.toml"), ("z", ".hidden/x.toml"))}
+    assert [*of('include = ["**/x.toml"]\n', files).project.services] == ["y", "x"]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "*.toml",
+        "d/*.toml",
+        "**/*.toml",
+        "d/**/x.toml",
+        "**",
+        "d/**",
+        "d/**/",
+        "*/**/x.toml",
+        "**/e/**/x.toml",
+        "x**l",
+        "./**/x*",
+    ],
+)
+def test_patterns_match_what_glob_matches(root: Path, pattern: str) -> None:
+    for name in ("x.toml", "d/x.toml", "d/e/x.toml", "d/e/f/x.toml", ".h/x.toml", "d/.x.toml"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    for base in (pattern, f"{root}/{pattern}"):
+        found = {root / name for name in matching(base, str(root))}
+        expected = {root / name for name in glob.glob(base, root_dir=root, recursive=True)}  # noqa: PTH207 - the model
+        assert {path for path in found if path.is_file()} == {path for path in expected if path.is_file()}
