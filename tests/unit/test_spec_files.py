@@ -349,13 +349,14 @@ def test_a_file_has_a_largest_size(of: WriteAndLoad, root: Path) -> None:
     assert problems(of, 'include = ["large.toml"]\n[services.web]\nrun = "a"\n') == [("MM019", "large.toml")]
 
 
+@pytest.mark.slow
 def test_five_thousand_included_files_are_merged_in_time(of: WriteAndLoad) -> None:
     files = {f"parts/{n}.toml": f'[services.s{n}]\nrun = "a"\n' for n in range(5000)}
     of('include = ["**/*.toml"]\n', files)
     before = time.process_time()
     assert len(load(Path("minimesh.toml"), {}).project.services) == 5000
     if sys.gettrace() is None:  # coverage is several times slower
-        assert time.process_time() - before < 2.5  # 0.8 s; twice as many files took four times as long once
+        assert time.process_time() - before < 2.5  # it took time by the square of the files once
 
 
 # ---- patterns
