@@ -2,7 +2,16 @@
 
 from minimesh.dataplane.codec import FAST, Codec
 from minimesh.dataplane.codecs import codec_named
-from minimesh.dataplane.plane import DataPlane, EndpointStatistics, ListenError, ListenerStatistics, Statistics
+from minimesh.dataplane.plane import (
+    DataPlane,
+    EndpointStatistics,
+    ListenError,
+    ListenerStatistics,
+    Open,
+    OpenListener,
+    OpenPool,
+    Statistics,
+)
 
 __all__ = [
     "FAST",
@@ -11,6 +20,9 @@ __all__ = [
     "EndpointStatistics",
     "ListenError",
     "ListenerStatistics",
+    "Open",
+    "OpenListener",
+    "OpenPool",
     "Statistics",
     "codec_named",
 ]

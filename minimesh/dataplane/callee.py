@@ -53,6 +53,10 @@ class CalleeConnection(ClientConnection, Timed):
         self._exchange = exchange
         self._answered = False
 
+    def go_on(self) -> None:
+        self.served = 1
+        self._wait(self._home.keep_limit)
+
     # --- from the transport ------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -18,7 +18,8 @@ _LINGER = 2.0
 class CallerConnection(ServerConnection, Timed):
     """`_close`: after the answer under way, if any. `_eof`: the caller has shut its side. `_tunnel`: bytes pass as
     they are. `_lingering`: there will be no further request. `_blocked`: the caller does not take what is sent.
-    `_paused`: nothing is read. `_unsent`: bytes that waited when it was last looked at."""
+    `_paused`: nothing is read. `_unsent`: bytes that waited when it was last looked at. `_frozen`: nothing further
+    begins; it is then `_blocked` too, which costs requests nothing."""
 
     __slots__ = (
         "_blocked",
@@ -28,6 +29,7 @@ class CallerConnection(ServerConnection, Timed):
         "_entrance",
         "_eof",
         "_exchange",
+        "_frozen",
         "_lingering",
         "_paused",
         "_transport",
@@ -48,7 +50,7 @@ class CallerConnection(ServerConnection, Timed):
         self._deadline = inf
         self._unsent = 0
         self._close = self._eof = self._tunnel = self._lingering = False
-        self._blocked = self._paused = self._uploading = False
+        self._blocked = self._frozen = self._paused = self._uploading = False
         self.peer = ""
         self.loopback = False
 
@@ -98,10 +100,10 @@ class CallerConnection(ServerConnection, Timed):
             self._exchange.response_blocked()
 
     def resume_writing(self) -> None:
-        self._blocked = False
+        self._blocked = self._frozen
         if self._exchange is not None:
             self._exchange.response_unblocked()
-        elif not self._lingering:
+        elif not self._lingering and not self._frozen:
             self._read_on()
 
     # --- its end -----------------------------------------------------------------------------------------------
@@ -112,10 +114,10 @@ class CallerConnection(ServerConnection, Timed):
         if self._exchange is None and not self._lingering:
             self._transport.close()
 
-    def abort(self) -> None:
+    def abort(self, why: str = "the mesh stopped") -> None:
         """Close at once; the peer sees a reset, so that nothing that was cut looks whole."""
         cut(self._transport)
-        self._cut(Cut.STOPPED, "the mesh stopped")
+        self._cut(Cut.STOPPED, why)
 
     def reset(self) -> None:
         self._exchange = None
@@ -147,6 +149,45 @@ class CallerConnection(ServerConnection, Timed):
         self._uploading = False
         if exchange is not None:
             exchange.request_cut(how, detail)
+
+    # --- handed over to the next image of this process ---------------------------------------------------------
+
+    def freeze(self) -> None:
+        self._frozen = self._blocked = True
+        if self._exchange is None and not self._lingering:
+            self._hold(True)
+
+    def thaw(self) -> None:
+        self._frozen = self._blocked = False
+        if self._exchange is None and not self._lingering and not self._transport.is_closing():
+            self._read_on()
+        elif self._uploading:
+            self._wait(self._entrance.limits.body)
+
+    def busy_since(self) -> float | None:
+        if self._tunnel:
+            return -inf
+        if self._exchange is not None:
+            return self._exchange.started
+        waits = self._lingering or self._transport.is_closing() or self._transport.get_write_buffer_size()
+        return inf if waits else None
+
+    def cut_short(self, why: str) -> bool:
+        if self._exchange is None and not self._transport.get_write_buffer_size():
+            return False
+        self.abort(why)
+        return True
+
+    def hand_over(self) -> tuple[int, bytes]:
+        descriptor: int = self._transport.get_extra_info("socket").fileno()
+        return descriptor, self._buffer
+
+    def inherit(self, early: bytes) -> None:
+        self._buffer = early
+
+    def go_on(self) -> None:
+        if self._buffer and self._exchange is None and not self._lingering:
+            self._read_on()
 
     # --- back-pressure and time --------------------------------------------------------------------------------
 
@@ -186,6 +227,8 @@ class CallerConnection(ServerConnection, Timed):
         if exchange is not None and self._entrance.wheel.now >= self._deadline:
             self._deadline = inf
             exchange.deadline_passed()
+        elif self._frozen and not self._lingering:
+            self._entrance.wheel.arm(self, self._deadline)
         elif self._blocked or self._lingering:
             if self._transport.get_write_buffer_size() < self._unsent:
                 self._look_again()

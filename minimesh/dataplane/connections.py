@@ -28,6 +28,11 @@ def cut(transport: asyncio.Transport) -> None:
 class Starts(ServerEvents, Protocol):
     """An exchange, seen from the side that makes it begin."""
 
+    @property
+    def started(self) -> float:
+        """Monotonic seconds."""
+        ...
+
     def start(self, data: bytes, end: bool) -> None:
         """`data` is the first of the request's body; `end`: it is all of it."""
         ...
@@ -42,8 +47,37 @@ class ServerConnection(asyncio.Protocol):
         """Take no further request: close when idle, else after the answer."""
         raise NotImplementedError
 
-    def abort(self) -> None:
+    def abort(self, why: str = "the mesh stopped") -> None:
         """Close at once; the peer sees a reset, so that nothing that was cut looks whole."""
+        raise NotImplementedError
+
+    def freeze(self) -> None:
+        """Begin no further request, and leave what the caller sends unread; what is under way goes on."""
+        raise NotImplementedError
+
+    def thaw(self) -> None:
+        """Go on as before `freeze`."""
+        raise NotImplementedError
+
+    def busy_since(self) -> float | None:
+        """When what is under way began, monotonic seconds: `-inf` for a tunnel, which ends when it likes, `inf` for
+        an answer that is only not taken yet. None: a frozen connection is between two requests."""
+        raise NotImplementedError
+
+    def cut_short(self, why: str) -> bool:
+        """Cut what is under way, or answered but not taken yet; whether there was anything."""
+        raise NotImplementedError
+
+    def hand_over(self) -> tuple[int, bytes]:
+        """The descriptor of a frozen connection that is not busy, and what was read of it but not understood yet."""
+        raise NotImplementedError
+
+    def inherit(self, early: bytes) -> None:
+        """Before it is connected to an inherited socket: `early` was read of that before."""
+        raise NotImplementedError
+
+    def go_on(self) -> None:
+        """Look at what was inherited; it may be a whole request."""
         raise NotImplementedError
 
 
@@ -78,6 +112,10 @@ class ClientConnection(ClientStream, asyncio.Protocol):
 
     def attend(self, exchange: ClientEvents) -> None:
         """Serve this exchange from now on."""
+        raise NotImplementedError
+
+    def go_on(self) -> None:
+        """Just made of an inherited socket: idle, and it has served before."""
         raise NotImplementedError
 
 

@@ -95,6 +95,11 @@ class Exchange:
         self._cut = self._detail = ""
         self._traceparent = traceparent(head.traceparent, origin.random_bits)
 
+    @property
+    def started(self) -> float:
+        """Monotonic seconds."""
+        return self._started
+
     def start(self, data: bytes, end: bool) -> None:
         """`data` is the first of the request's body; `end`: it is all of it."""
         origin, head, server = self._origin, self._head, self._server

@@ -69,6 +69,7 @@ class Listener:
         self._domain = b""
         self._named: frozenset[bytes] = frozenset()
         self._rest: asyncio.TimerHandle | None = None
+        self._frozen = False
 
     @property
     def connections(self) -> int:
@@ -142,18 +143,28 @@ class Listener:
                 continue
             accepted.setblocking(False)
             self.accepted += 1
-            self._unopened += 1
-            task = self._loop.create_task(self._adopt(accepted))
-            self._adopting.add(task)
-            task.add_done_callback(self._adopting.discard)
+            self.adopt(accepted)
 
-    async def _adopt(self, accepted: socket.socket) -> None:
+    def adopt(self, accepted: socket.socket, early: bytes = b"") -> None:
+        """Serve a connection that is made already; `early` was read of it before."""
+        self._unopened += 1
+        task = self._loop.create_task(self._adopt(accepted, early))
+        self._adopting.add(task)
+        task.add_done_callback(self._adopting.discard)
+
+    async def _adopt(self, accepted: socket.socket, early: bytes) -> None:
+        connection = self._codec.server(self)
+        if early:
+            connection.inherit(early)
         try:
-            await self._loop.connect_accepted_socket(lambda: self._codec.server(self), accepted)
+            await self._loop.connect_accepted_socket(lambda: connection, accepted)
         except OSError:
             accepted.close()
             self._unopened -= 1
             self._make_room()
+            return
+        if early:
+            connection.go_on()
 
     def _pause(self) -> None:
         """Leave callers in the backlog rather than accept what cannot be served."""
@@ -165,7 +176,8 @@ class Listener:
         self._rest = None
         if self.paused and not self.draining:
             self.paused = False
-            self._loop.add_reader(self._socket, self._accept)
+            if not self._frozen:
+                self._loop.add_reader(self._socket, self._accept)
 
     def _make_room(self) -> None:
         """There may be room again for who waits in the backlog; if not, the next accept finds out."""
@@ -177,6 +189,8 @@ class Listener:
         self._connections.add(connection)
         if self.draining:
             connection.drain()
+        elif self._frozen:
+            connection.freeze()
 
     def closed(self, connection: ServerConnection) -> None:
         self._connections.discard(connection)
@@ -199,6 +213,38 @@ class Listener:
         for connection in left:
             connection.abort()
         return len(left)
+
+    # --- handed over to the next image of this process ---------------------------------------------------------
+
+    def freeze(self) -> None:
+        """Leave callers in the backlog, and every connection before its next request."""
+        self._frozen = True
+        if not self.paused and not self.draining:
+            self._loop.remove_reader(self._socket)
+        for connection in tuple(self._connections):
+            connection.freeze()
+
+    def thaw(self) -> None:
+        self._frozen = False
+        if not self.paused and not self.draining:
+            self._loop.add_reader(self._socket, self._accept)
+        for connection in tuple(self._connections):
+            connection.thaw()
+
+    def busy(self, since: float) -> bool:
+        """Something is under way that began after `since` (monotonic)."""
+        return bool(self._unopened) or any(
+            began is not None and began > since for began in map(_busy_since, self._connections)
+        )
+
+    def cut_busy(self) -> int:
+        """Cut the exchanges that are under way; how many there were."""
+        return sum(connection.cut_short("the mesh was upgraded") for connection in tuple(self._connections))
+
+    def hand_over(self) -> tuple[int, list[tuple[int, bytes]]]:
+        """The descriptor of the socket, and of each frozen connection its own and what was read of it."""
+        idle = [each for each in self._connections if each.busy_since() is None]
+        return self._socket.fileno(), [each.hand_over() for each in idle]
 
     # --- requests ----------------------------------------------------------------------------------------------
 
@@ -247,6 +293,10 @@ class Listener:
         client = server.peer.rpartition(":")[0].encode()
         lines = b"x-forwarded-for: %b\r\nx-forwarded-proto: http\r\n" % client
         return lines + b"x-forwarded-host: %b\r\n" % head.authority if head.authority else lines
+
+
+def _busy_since(connection: ServerConnection) -> float | None:
+    return connection.busy_since()
 
 
 def bind(spec: snapshot.Listener) -> socket.socket:

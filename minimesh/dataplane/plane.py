@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from random import Random, SystemRandom
@@ -23,6 +24,33 @@ class ListenError(Exception):
         super().__init__(f"{listener.name}: cannot listen on {listener.address}: {error.strerror or error}")
         self.listener = listener
         self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class OpenListener:
+    """A listener that passes from one image of the process to the next: descriptors of its socket and of its idle
+    connections, each with what was read of it but not understood yet."""
+
+    name: str
+    descriptor: int
+    connections: tuple[tuple[int, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPool:
+    """The descriptors of the idle connections to an endpoint of a service, which pass likewise."""
+
+    service: str
+    endpoint: str
+    connections: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """All that passes."""
+
+    listeners: tuple[OpenListener, ...] = ()
+    pools: tuple[OpenPool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +96,14 @@ class DataPlane:
         self._loop = loop
         self._clock = clock
         self._telemetry = telemetry
-        self._codec = codec
+        self.codec = codec
         self._random = random or Random(SystemRandom().getrandbits(128))
         self._wheel = Wheel(clock.monotonic())
         self._listeners: dict[str, Listener] = {}
         self._leaving: set[Listener] = set()
         self._upstreams: dict[str, Upstream] = {}
         self._gone: set[Upstream] = set()
+        self._inherited: dict[str, socket] = {}
         self._snapshot = snapshot.Snapshot(0)
         self._lag = 0.0
         self._timer = loop.call_later(TICK, self._tick)
@@ -111,7 +140,7 @@ class DataPlane:
         for name, spec in differing:
             known = self._upstreams.get(name)
             if known is None:
-                self._upstreams[name] = Upstream(spec, self._loop, self._wheel, self._codec)
+                self._upstreams[name] = Upstream(spec, self._loop, self._wheel, self.codec)
                 moved.add(name)
             elif known.spec != spec:
                 if replace(known.spec, endpoints=()) != replace(spec, endpoints=()):
@@ -132,7 +161,7 @@ class DataPlane:
         try:
             for name, spec in wanted.items():
                 try:
-                    bound[name] = _bind(spec)
+                    bound[name] = self._inherited_for(spec) or _bind(spec)
                 except ListenError as error:
                     holder = self._in_the_way(spec, new) if error.error.errno == errno.EADDRINUSE else None
                     if holder is None:
@@ -163,7 +192,7 @@ class DataPlane:
             loop=self._loop,
             wheel=self._wheel,
             telemetry=self._telemetry,
-            codec=self._codec,
+            codec=self.codec,
             monotonic=self._clock.monotonic,
             random_bits=self._random.getrandbits,
         )
@@ -177,6 +206,67 @@ class DataPlane:
     def _leave(self, listener: Listener) -> None:
         listener.drain()
         self._leaving.add(listener)
+
+    # --- handed over to the next image of this process ---------------------------------------------------------
+
+    def freeze(self) -> None:
+        """Begin nothing further: callers wait, unread, until `thaw` or until the next image serves them."""
+        for listener in self._listeners.values():
+            listener.freeze()
+
+    def thaw(self) -> None:
+        for listener in self._listeners.values():
+            listener.thaw()
+
+    def busy(self, since: float) -> bool:
+        """Something is under way that began after `since` (monotonic)."""
+        return any(listener.busy(since) for listener in (*self._listeners.values(), *self._leaving))
+
+    def cut_busy(self) -> int:
+        """Cut the exchanges that are under way; how many there were."""
+        return sum(listener.cut_busy() for listener in (*self._listeners.values(), *self._leaving))
+
+    def hand_over(self) -> Open:
+        """Of a frozen plane; it stays this one's until another image has it."""
+        listeners = []
+        for name, listener in self._listeners.items():
+            descriptor, connections = listener.hand_over()
+            listeners.append(OpenListener(name, descriptor, tuple(connections)))
+        pools = [
+            OpenPool(name, pool.name, tuple(pool.hand_over()))
+            for name, upstream in self._upstreams.items()
+            for pool in upstream.pools
+        ]
+        return Open(tuple(listeners), tuple(pools))
+
+    async def inherit(self, given: Open, new: snapshot.Snapshot) -> None:
+        """The first `apply`, with sockets that another image has left open. What has no place here is closed.
+
+        Nothing is accepted before the pools are there: all callers at once would dial at once.
+        """
+        self._inherited = {each.name: _inherited(each.descriptor) for each in given.listeners}
+        self.apply(new)
+        self.freeze()
+        for unwanted in self._inherited.values():
+            unwanted.close()
+        self._inherited = {}
+        pools = {(name, pool.name): pool for name, upstream in self._upstreams.items() for pool in upstream.pools}
+        for open_pool in given.pools:
+            pool = pools.get((open_pool.service, open_pool.endpoint))
+            for idle in map(_inherited, open_pool.connections):
+                await pool.adopt(idle) if pool else idle.close()
+        self.thaw()
+        for each in given.listeners:
+            listener = self._listeners.get(each.name)
+            for descriptor, early in each.connections:
+                connection = _inherited(descriptor)
+                listener.adopt(connection, early) if listener else connection.close()
+
+    def _inherited_for(self, spec: snapshot.Listener) -> socket | None:
+        bound = self._inherited.get(spec.name)
+        if bound is None or bound.getsockname()[:2] != (spec.address.host, spec.address.port):
+            return None
+        return self._inherited.pop(spec.name)
 
     def address(self, name: str) -> tuple[str, int]:
         """Where a listener really is (its port was 0, say)."""
@@ -241,3 +331,10 @@ def _bind(spec: snapshot.Listener) -> socket:
         return bind(spec)
     except OSError as error:
         raise ListenError(spec, error) from error
+
+
+def _inherited(descriptor: int) -> socket:
+    os.set_inheritable(descriptor, False)
+    known = socket(fileno=descriptor)
+    known.setblocking(False)
+    return known

@@ -5,6 +5,7 @@ import contextlib
 import errno
 import os
 import select
+import socket
 from collections.abc import Coroutine, Iterable
 
 from minimesh.dataplane.codec import Codec
@@ -96,6 +97,26 @@ class EndpointPool:
         self.retire()
         for connection in tuple(self._open):
             connection.transport.abort()
+
+    def hand_over(self) -> list[int]:
+        """The descriptors of the idle connections, for the next image of this process."""
+        return [
+            connection.transport.get_extra_info("socket").fileno()
+            for connection in self._idle
+            if not connection.transport.is_closing()
+        ]
+
+    async def adopt(self, idle: socket.socket) -> None:
+        """Keep a connection that an earlier image of this process kept."""
+        loop, codec = self._upstream.loop, self._upstream.codec
+        try:
+            _, connection = await loop.create_connection(lambda: codec.client(self), sock=idle)
+        except OSError:
+            idle.close()
+            return
+        self._open.add(connection)
+        connection.go_on()
+        self.release(connection)
 
     async def _dial(self, dial: Dial) -> None:
         timeout = self._upstream.spec.timeouts.connect

@@ -27,6 +27,7 @@ class Seen:
         self.cut: Cut | None = None
         self.refused: Reason | None = None
         self.blocked = self.deadline = False
+        self.started = 0.0
         self._answer = answer
 
     def start(self, data: bytes, end: bool) -> None:
