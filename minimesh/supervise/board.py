@@ -48,6 +48,13 @@ class Board:
         self._wake(None)
         self._on_change(status)
 
+    def put(self, status: InstanceStatus) -> None:
+        """What is known from before: nothing has changed, so nobody is told."""
+        instances = self.statuses[status.name]
+        index = next(i for i, known in enumerate(instances) if known.replica == status.replica)
+        instances[index] = status
+        (self._moving.add if _is_moving(status) else self._moving.discard)((status.name, status.replica))
+
     async def changed(self, name: str | None = None) -> None:
         """Returns after the next change, of the instances of one name or of any."""
         await self._events.setdefault(name, anyio.Event()).wait()

@@ -8,7 +8,7 @@ pids are waited for that were seen to be adopted.
 import ctypes
 import os
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -80,6 +80,14 @@ class Children:
 
     def remove(self, pid: int) -> None:
         self._ours.discard(pid)
+
+    def hand_over(self, kept: Iterable[int]) -> tuple[list[int], list[int]]:
+        """Those that were adopted, and those of ours that are not among the kept."""
+        return sorted(self._adopted), sorted(self._ours - {*kept})
+
+    def take_over(self, adopted: Iterable[int]) -> None:
+        """These have nobody who waits for them, as an earlier image knew."""
+        self._adopted.update(adopted)
 
     def bury(self) -> int:
         """Waits for the adopted that have ended; returns how many. Never blocks."""

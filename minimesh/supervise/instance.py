@@ -15,6 +15,7 @@ from minimesh.model.service import Probe
 from minimesh.supervise import order, restarts
 from minimesh.supervise.board import Board
 from minimesh.supervise.group import end
+from minimesh.supervise.inherited import InstanceState, status_from, status_state
 from minimesh.supervise.leaders import Leaders
 from minimesh.supervise.lines import telling
 from minimesh.supervise.logs import Logs, Stream
@@ -59,7 +60,13 @@ class Instance:
         self._watch = LogWatch("")
         self._stderr = ""
         self._ready_since: float | None = None
+        self._row = 0
+        self._process: Process | None = None
+        self._began = 0.0
+        self._again_at: float | None = None
+        self._ending = False
         self._cause = ""
+        self._anew = False
         self._turn = Turn("", "")
         self._patience = program.stop.within
         self._kill_at = math.inf
@@ -76,9 +83,56 @@ class Instance:
             return
         self._ended, self._scope = anyio.Event(), anyio.CancelScope()
         self._patience, self._kill_at = self.program.stop.within, math.inf
-        self._cause = ""
+        self._row, self._again_at, self._cause, self._anew = 0, None, "", anew
         self._publish(replace(fresh(self.program), state=State.WAITING))
-        group.start_soon(self._live, anew)
+        group.start_soon(self._live)
+
+    @property
+    def still(self) -> bool:
+        """It waits, runs or has ended, and is not on its way from one to the other: so it can be handed over."""
+        if self._ended.is_set():
+            return True
+        moving = self._scope.cancel_called or self._ending
+        return not moving and not (self._process is not None and self._process.waited_for)
+
+    def hand_over(self) -> InstanceState:
+        """For the next image of this program, which then calls `take_over`. Only while it is `still`."""
+        state: InstanceState = {
+            "status": status_state(self.status),
+            "alive": not self._ended.is_set(),
+            "row": self._row,
+            "began": self._began,
+            "ready_since": self._ready_since,
+            "again_at": self._again_at,
+            "stderr": self._stderr,
+            "cause": self._cause,
+            "anew": self._anew,
+            "turn": (self._turn.digest, self._turn.unneeded),
+        }
+        if self._process is not None:
+            state["process"] = self._process.hand_over()
+        return state
+
+    def take_over(self, group: TaskGroup, state: InstanceState) -> None:
+        """Goes on with a life that an earlier image of this program began, instead of `begin`."""
+        self.status = status_from(state["status"])
+        self._around.board.put(self.status)
+        self._row, self._began, self._again_at = state["row"], state["began"], state["again_at"]
+        self._ready_since, self._stderr = state["ready_since"], state["stderr"]
+        self._cause, self._anew, self._turn = state["cause"], state["anew"], Turn(*state["turn"])
+        if not state["alive"]:
+            return
+        self._ended = anyio.Event()
+        if (process := state.get("process")) is not None:
+            self._expect_lines()
+            self._around.leaders.add(process["pid"])
+            self._process = self._around.spawner.inherit(process, self._take_output)
+        group.start_soon(self._live)
+
+    def hold_output(self, held: bool) -> None:
+        """Whether what the program writes stays in its pipes for now."""
+        if self._process is not None:
+            (self._process.hold if held else self._process.release)()
 
     @property
     def alive(self) -> bool:
@@ -111,12 +165,14 @@ class Instance:
         self._kill_at = self._around.clock.monotonic()
         self._scope.cancel()
 
-    async def _live(self, anew: bool) -> None:
+    async def _live(self) -> None:
         try:
             with self._scope:
-                await self._wait_for_others()
-                if self.program.task:
-                    await self._run_task(anew)
+                waited = self.status.state is State.WAITING
+                if waited:
+                    await self._wait_for_others()
+                if self.program.task and waited:
+                    await self._run_task()
                 else:
                     await (self._keep_running() if self.program.argv else self._live_elsewhere())
         except anyio.get_cancelled_exc_class():
@@ -135,13 +191,13 @@ class Instance:
             await board.changed(unmet.name)
         self._publish(replace(self.status, reason=""))
 
-    async def _run_task(self, anew: bool) -> None:
+    async def _run_task(self) -> None:
         try:
             self._turn = await to_thread.run_sync(self._around.turns.of, self.program)
         except OSError as error:
             self._say(f"runs, whatever has changed: {error}")
             self._turn = Turn("", "")
-        if (why := self._turn.unneeded) and not anew:
+        if (why := self._turn.unneeded) and not self._anew:
             self._say(why)
             self._publish(replace(self.status, state=State.COMPLETED, reason=why))
         else:
@@ -157,50 +213,67 @@ class Instance:
             self._say(f"will run again at the next start: cannot remember that it has completed: {error}")
 
     async def _keep_running(self) -> None:
-        row = 0
         while True:
-            async with self._around.gate:
-                await anyio.lowlevel.checkpoint()
-            row, verdict = await self._run_once(row)
-            if verdict.delay is None:
-                return
-            await anyio.sleep(verdict.delay)
+            if self._again_at is None:
+                if self._process is None:
+                    async with self._around.gate:
+                        await anyio.lowlevel.checkpoint()
+                verdict = await self._run_once()
+                if verdict.delay is None:
+                    return
+                self._again_at = self._around.clock.monotonic() + verdict.delay
+            await anyio.sleep(max(0.0, self._again_at - self._around.clock.monotonic()))
+            self._again_at = None
             self.status = replace(self.status, restarts=self.status.restarts + 1)
 
     async def _live_elsewhere(self) -> None:
-        self._publish(replace(self.status, state=State.STARTING, started_at=self._around.clock.wall()))
+        if self.status.started_at is None:
+            self._began = self._around.clock.monotonic()
+            self._publish(replace(self.status, state=State.STARTING, started_at=self._around.clock.wall()))
         await self._become_ready(self._prober(None))
         await anyio.sleep_forever()
 
-    async def _run_once(self, row: int) -> tuple[int, Verdict]:
-        """From start to end, after `row` failures in a row; returns how many there are now, and what is next."""
-        clock, program = self._around.clock, self.program
-        self._stderr, self._ready_since = "", None
-        if program.ready.probe is Probe.LOG:
-            self._watch = LogWatch(program.ready.target)
+    async def _run_once(self) -> Verdict:
+        """From start to end, or only to the end of one that runs already; returns what is next."""
         try:
-            process = self._around.spawner.spawn(
-                program.argv, program.cwd, program.env, self._take_output, program.instance
-            )
+            process = self._process = self._process or self._spawn()
         except SpawnError as error:
-            return row + 1, self._not_started(error, row)
-        self._around.leaders.add(process.pid)
-        began = clock.monotonic()
-        now = clock.wall()
-        self._publish(
-            replace(self.status, state=State.STARTING, pid=process.pid, started_at=now, ready_at=None, probe="")
-        )
+            verdict = self._not_started(error, self._row)
+            self._row += 1
+            return verdict
         try:
             code = await self._until_exit(process)
             process.drain()
             if self.program.task and code == 0:
                 await self._remember()
-            ended = clock.monotonic()
-            row = restarts.row_after(program.restart, row, ended - began, self._ready_for(ended))
-            return row + 1, self._judge(code, row, ended - began)
+            now = self._around.clock.monotonic()
+            row = restarts.row_after(self.program.restart, self._row, now - self._began, self._ready_for(now))
+            self._row = row + 1
+            return self._judge(code, row, now - self._began)
         finally:
+            self._ending = True
             with anyio.CancelScope(shield=True):
                 await self._end(process)
+            self._process, self._ending = None, False
+
+    def _spawn(self) -> Process:
+        clock, program = self._around.clock, self.program
+        self._stderr, self._ready_since = "", None
+        self._expect_lines()
+        process = self._around.spawner.spawn(
+            program.argv, program.cwd, program.env, self._take_output, program.instance
+        )
+        self._around.leaders.add(process.pid)
+        self._began = clock.monotonic()
+        now = clock.wall()
+        self._publish(
+            replace(self.status, state=State.STARTING, pid=process.pid, started_at=now, ready_at=None, probe="")
+        )
+        return process
+
+    def _expect_lines(self) -> None:
+        if self.program.ready.probe is Probe.LOG:
+            self._watch = LogWatch(self.program.ready.target)
 
     def _ready_for(self, now: float) -> float | None:
         return None if self._ready_since is None else now - self._ready_since
@@ -216,17 +289,22 @@ class Instance:
         return Prober(self.program, self._watch, self._around.spawner, self._around.clock, leader)
 
     async def _become_ready(self, prober: Prober) -> None:
-        """Asks until the answer is good; `within` only decides what it is called until then."""
-        ready, clock = self.program.ready, self._around.clock
-        if self.program.task or ready.probe is Probe.RUNNING:
+        if self.program.task or self.program.ready.probe is Probe.RUNNING:
             await self._just_run(prober)
             return
-        cause, began = Cause(), clock.monotonic()
+        if self.status.ready_at is None:
+            await self._ask_until_ready(prober)
+        await self._last(State.READY, restarts.steady(self.program.restart, probed=True))
+
+    async def _ask_until_ready(self, prober: Prober) -> None:
+        """Asks until the answer is good; `within` only decides what it is called until then."""
+        ready, clock = self.program.ready, self._around.clock
+        cause = Cause()
         pause = ready.every if ready.probe is Probe.EXEC else min(EAGER, ready.every)
         while not (answer := await prober.ask()).ok:
             prober.take(self.program, self._watch)
             ready, now = self.program.ready, clock.monotonic()
-            due = began + ready.within
+            due = self._began + ready.within
             if now < due:
                 state, reason = State.STARTING, cause.note(answer, now)
             else:
@@ -238,12 +316,11 @@ class Instance:
         self._ready_since = clock.monotonic()
         self._say(f"ready: {answer.text}")
         self._publish(replace(self.status, state=State.READY, reason="", probe=answer.text, ready_at=clock.wall()))
-        await self._last(State.READY, restarts.steady(self.program.restart, probed=True))
 
     async def _just_run(self, prober: Prober) -> None:
         """The reason of an earlier end stays in sight until this run has lasted a while."""
-        now = self._around.clock.wall()
-        if self.status.streak is not None:
+        now = self.status.ready_at or self._around.clock.wall()
+        if self.status.streak is not None and self.status.state is not State.RUNNING:
             self._publish(replace(self.status, state=State.STARTING, ready_at=now))
             await anyio.sleep(restarts.PROVED)
         self._publish(replace(self.status, state=State.RUNNING, ready_at=now))

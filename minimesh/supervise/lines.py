@@ -16,9 +16,14 @@ class LineCutter:
 
     __slots__ = ("_discarding", "_partial")
 
-    def __init__(self) -> None:
-        self._partial = b""
-        self._discarding = False
+    def __init__(self, partial: bytes = b"", discarding: bool = False) -> None:
+        self._partial = partial
+        self._discarding = discarding
+
+    @property
+    def rest(self) -> tuple[bytes, bool]:
+        """What another one has to be made with to go on."""
+        return self._partial, self._discarding
 
     def feed(self, data: bytes) -> list[str]:
         *whole, rest = data.split(b"\n")

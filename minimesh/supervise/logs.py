@@ -67,6 +67,10 @@ class ServiceLog:
         """The latest lines, oldest first."""
         return list(self._kept)[-count:] if count > 0 else []
 
+    def restore(self, lines: list[LogLine]) -> None:
+        """Lines of an earlier image of this program: kept, and told to nobody."""
+        self._keep(lines)
+
     @property
     def dropped(self) -> int:
         """Lines that the file does not have: a write failed (a full disk), or the disk does not keep up."""

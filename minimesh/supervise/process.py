@@ -14,10 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Protocol
 
 import anyio
 
 from minimesh.supervise.children import RUN_VARIABLE, Children
+from minimesh.supervise.inherited import Inherited, ProcessState, partial_from, partial_state
 from minimesh.supervise.kin import INSTANCE_VARIABLE
 from minimesh.supervise.lines import LineCutter
 from minimesh.supervise.logs import Stream
@@ -74,11 +76,34 @@ class Spawner:
             _limit_descriptors(popen.pid, self.descriptors)
         return Process(popen, self.children, output)
 
+    def inherit(self, state: ProcessState, output: Output) -> "Process":
+        """A process that an earlier image of this program started."""
+        self.children.add(state["pid"])
+        cutters = {Stream(name): LineCutter(*partial_from(partial)) for name, partial in state["partial"].items()}
+        return Process(Inherited(state), self.children, output, cutters)
+
+
+class Child(Protocol):
+    """What is needed of a Popen."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def returncode(self) -> int | None: ...
+    @property
+    def stdout(self) -> IO[bytes] | None: ...
+    @property
+    def stderr(self) -> IO[bytes] | None: ...
+    def poll(self) -> int | None: ...
+
 
 class Process:
     """A started process. Its output comes to a callback, in the order in which the pipes give it."""
 
-    def __init__(self, popen: "subprocess.Popen[bytes]", children: Children, output: Output) -> None:
+    def __init__(
+        self, popen: Child, children: Children, output: Output, cutters: Mapping[Stream, LineCutter] | None = None
+    ) -> None:
+        """cutters: with the beginnings of lines that were read before."""
         self._popen = popen
         self._children = children
         self._output = output
@@ -88,7 +113,7 @@ class Process:
         for pipe, stream in ((popen.stdout, Stream.STDOUT), (popen.stderr, Stream.STDERR)):
             assert pipe is not None
             os.set_blocking(pipe.fileno(), False)
-            self._cutters[pipe.fileno()] = (stream, LineCutter())
+            self._cutters[pipe.fileno()] = (stream, (cutters or {}).get(stream) or LineCutter())
             self._loop.add_reader(pipe.fileno(), self._read, pipe.fileno())
 
     @property
@@ -99,6 +124,11 @@ class Process:
     def poll(self) -> int | None:
         """The exit code, negative for a signal; None while it runs."""
         return self._popen.poll()
+
+    @property
+    def waited_for(self) -> bool:
+        """Somebody has asked for its exit code and got it."""
+        return self._popen.returncode is not None
 
     async def wait(self) -> int:
         """Returns the exit code as soon as the process has ended."""
@@ -127,6 +157,23 @@ class Process:
             os.close(self._pidfd)
             self._pidfd = None
         self._children.remove(self.pid)
+
+    def hold(self) -> None:
+        """Reads no output, until `release`: the pipes keep it."""
+        for fd in self._cutters:
+            self._loop.remove_reader(fd)
+
+    def release(self) -> None:
+        for fd in self._cutters:
+            self._loop.add_reader(fd, self._read, fd)
+
+    def hand_over(self) -> ProcessState:
+        """For the next image of this program."""
+        stdout, stderr = self._popen.stdout, self._popen.stderr
+        assert stdout is not None
+        assert stderr is not None
+        partial = {stream.value: partial_state(*cutter.rest) for stream, cutter in self._cutters.values()}
+        return {"pid": self.pid, "stdout": stdout.fileno(), "stderr": stderr.fileno(), "partial": partial}
 
     def _read(self, fd: int) -> bool:
         stream, cutter = self._cutters[fd]

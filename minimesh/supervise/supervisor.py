@@ -1,5 +1,6 @@
 """All programs of a run, as one thing to start, watch and stop."""
 
+import signal
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,9 +13,10 @@ from anyio.abc import TaskGroup
 
 from minimesh.model.clock import Clock
 from minimesh.model.service import Dependency
-from minimesh.supervise import order
+from minimesh.supervise import group, order
 from minimesh.supervise.board import Board
 from minimesh.supervise.children import Children, become_subreaper
+from minimesh.supervise.inherited import SupervisorState
 from minimesh.supervise.instance import Instance, Surroundings
 from minimesh.supervise.leaders import Leaders
 from minimesh.supervise.leftovers import Leftover, find, sweep
@@ -181,6 +183,43 @@ class Supervisor:
             await _all(instance.stop() for instance in self._units.get(name, ()))
             self._begin(name, anew=True)
 
+    def still(self) -> bool:
+        """Nothing is on its way from one state to another, so that all of it can be handed over."""
+        return not any(lock.locked() for lock in self._locks.values()) and all(
+            instance.still for unit in self._units.values() for instance in unit
+        )
+
+    def hold_output(self, held: bool) -> None:
+        """Whether what programs write stays in their pipes for now."""
+        for unit in self._units.values():
+            for instance in unit:
+                instance.hold_output(held)
+
+    def hand_over(self) -> SupervisorState:
+        """For the next image of this program, which then calls `take_over`. Only while it is `still`."""
+        instances = [instance.hand_over() for unit in self._units.values() for instance in unit]
+        kept = [process["pid"] for each in instances if (process := each.get("process")) is not None]
+        adopted, strays = self._children.hand_over(kept)
+        return {"instances": instances, "adopted": adopted, "strays": strays}
+
+    def take_over(self, state: SupervisorState) -> None:
+        """Goes on with what an earlier image started, instead of `start_all`. What is unknown here is killed."""
+        known = {
+            (instance.program.name, instance.program.replica): instance
+            for unit in self._units.values()
+            for instance in unit
+        }
+        unwanted = list(state["strays"])
+        for each in state["instances"]:
+            instance = known.get((each["status"]["name"], each["status"]["replica"]))
+            if instance is not None:
+                instance.take_over(self._group, each)
+            elif (process := each.get("process")) is not None:
+                unwanted.append(process["pid"])
+        for pid in unwanted:
+            group.send(pid, signal.SIGKILL)
+        self._children.take_over([*state["adopted"], *unwanted])
+
     def status(self) -> tuple[InstanceStatus, ...]:
         """Of all instances, in the order of the programs, replicas together."""
         return tuple(status for instances in self._board.statuses.values() for status in instances)
@@ -208,6 +247,6 @@ async def _all(works: Iterable[Awaitable[None]]) -> None:
     async def wait(work: Awaitable[None]) -> None:
         await work
 
-    async with anyio.create_task_group() as group:
+    async with anyio.create_task_group() as tasks:
         for work in works:
-            group.start_soon(wait, work)
+            tasks.start_soon(wait, work)
