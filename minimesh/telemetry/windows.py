@@ -39,6 +39,11 @@ class Sums:
         self.latency: dict[int, int] = {}
         self.reasons: dict[str, int] = {}
 
+    @classmethod
+    def of(cls, counters: RouteCounters) -> "Sums":
+        """All that a route has counted."""
+        return _difference(counters, _NOTHING)
+
     def add(self, other: "Sums") -> None:
         self.requests += other.requests
         self.retries += other.retries
@@ -176,22 +181,35 @@ class Windows:
         seen = self._seen.get(counters.key, _NOTHING)
         return counters.requests != seen.requests or counters.active != seen.active
 
+    def kept(self) -> tuple[Sequence[Tick], Sequence[Tick], float]:
+        """The fine and the coarse ones, oldest first, and when the last one ended."""
+        return tuple(self._fine), tuple(self._coarse), self._last
+
+    def restore(self, fine: Iterable[Tick], coarse: Iterable[Tick], last: float) -> None:
+        """What `kept` gave of other windows; the counters are what they were then."""
+        self._fine, self._coarse = deque(fine), deque(coarse, maxlen=COARSE)
+        self._seen = {counters.key: _Seen(counters) for counters in self._counters.all()}
+        self._last = last
+
     def _since_tick(self, counters: RouteCounters) -> Sums:
-        seen = self._seen.get(counters.key, _NOTHING)
-        sums = Sums()
-        sums.requests = counters.requests - seen.requests
-        sums.retries = counters.retries - seen.retries
-        sums.bytes_in = counters.bytes_in - seen.bytes_in
-        sums.bytes_out = counters.bytes_out - seen.bytes_out
-        sums.classes = [now - then for now, then in zip(counters.classes, seen.classes, strict=True)]
-        pairs = enumerate(zip(counters.latency, seen.latency, strict=True))
-        sums.latency = {bucket: now - then for bucket, (now, then) in pairs if now != then}
-        sums.reasons = {
-            code: count - seen.reasons.get(code, 0)
-            for code, count in counters.reasons.items()
-            if count != seen.reasons.get(code, 0)
-        }
-        return sums
+        return _difference(counters, self._seen.get(counters.key, _NOTHING))
+
+
+def _difference(counters: RouteCounters, seen: _Seen) -> Sums:
+    sums = Sums()
+    sums.requests = counters.requests - seen.requests
+    sums.retries = counters.retries - seen.retries
+    sums.bytes_in = counters.bytes_in - seen.bytes_in
+    sums.bytes_out = counters.bytes_out - seen.bytes_out
+    sums.classes = [now - then for now, then in zip(counters.classes, seen.classes, strict=True)]
+    pairs = enumerate(zip(counters.latency, seen.latency, strict=True))
+    sums.latency = {bucket: now - then for bucket, (now, then) in pairs if now != then}
+    sums.reasons = {
+        code: count - seen.reasons.get(code, 0)
+        for code, count in counters.reasons.items()
+        if count != seen.reasons.get(code, 0)
+    }
+    return sums
 
 
 def _merged(ticks: Sequence[Tick]) -> Tick:
