@@ -61,6 +61,12 @@ CODES: dict[str, Code] = {
         "errors (MM401) and the reasons of answers that the mesh made (the word after x-minimesh-reason:\n"
         "upstream_refused). Exit code 2.",
     ),
+    "MM430": Code(
+        "the mesh was not upgraded",
+        "The program that is installed did not start, could not read minimesh.toml, or reads no state of the one\n"
+        "that runs; the message says which. Nothing was touched: the mesh and its services go on, with the program\n"
+        "that they had. `minimesh upgrade --check` tries the same and changes nothing. Exit code 1.",
+    ),
     "MM411": Code(
         "a file cannot be read or written",
         "The operating system said no; the message has its words. Exit code 1.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 from minimesh.cli.context import Context
@@ -28,7 +29,7 @@ def run_here(context: Context, options: UpOptions, style: Style, also: Callable[
         if also is not None:
             also(event)
 
-    code = run(options, report)
+    code = run(options, report, sys.orig_argv)
     if watch.problem is not None:
         raise of_problem(watch.problem)
     return Exit.FAILED if watch.left else code

@@ -99,8 +99,9 @@ def check_folder(root: Path) -> None:
 
 def _here(context: Context, options: UpOptions, asked: Asked) -> int:
     from minimesh.cli.apart import attach, running  # noqa: PLC0415
+    from minimesh.control import handover  # noqa: PLC0415
 
-    if running(options.root) is not None:
+    if not handover.due() and running(options.root) is not None:
         return attach(context, options)
     from minimesh.cli.ending import Ending  # noqa: PLC0415
     from minimesh.cli.foreground import run_here  # noqa: PLC0415 - the whole mesh

@@ -27,6 +27,7 @@ GROUPS: dict[str, dict[str, Verb]] = {
         "scale": Verb("reload", "how many replicas a service has"),
         "reload": Verb("reload", "read minimesh.toml again and apply what differs"),
         "wait": Verb("life", "wait until services are ready"),
+        "upgrade": Verb("upgrade", "replace the running mesh's program, and keep what runs"),
         "exec": Verb("process", "run a program as a service: its identity, addresses and folder"),
         "run": Verb("runner", "run a task now; or any program behind a gateway, with no file"),
     },

@@ -20,6 +20,7 @@ from minimesh.control.report import (
     Stopped,
     Stopping,
     Trouble,
+    Upgraded,
 )
 from minimesh.model.clock import Clock
 from minimesh.model.project import Project
@@ -80,6 +81,8 @@ class Watch:
                     self._log(event)
             case Ready():
                 self._ready(event)
+            case Upgraded():
+                self._upgraded(event)
             case Stopping():
                 self._begin_to_stop(event)
             case Stopped():
@@ -96,6 +99,8 @@ class Watch:
         self._tasks = frozenset(project.tasks)
         self._prefixes = prefixes(project)
         self._display.align(self._prefixes.names())
+        if event.again:
+            return
         paint = self._err.paint
         self._say(
             f"minimesh {__version__}   project {paint(escape(project.name), 'bold')}   {escape(project.file.name)}"
@@ -139,6 +144,12 @@ class Watch:
         url = self._err.paint(event.url or "no gateway", "bold")
         self._say(f"ready in {elapsed(event.seconds)}{failed}   {url}")
         self._say("stop: Ctrl-C   in another terminal: minimesh ps, stat, tap, logs")
+
+    def _upgraded(self, event: Upgraded) -> None:
+        cut = f", {plural(event.cut, 'request')} cut" if event.cut else ""
+        untouched = f"{plural(event.services, 'service')} untouched"
+        arrow = "→" if self._err.ellipsis == "…" else "->"
+        self._say(f"upgraded {event.before} {arrow} {event.version} in {elapsed(event.seconds)}: {untouched}{cut}")
 
     def _begin_to_stop(self, event: Stopping) -> None:
         self._stopping = True

@@ -1,7 +1,7 @@
 """Writes the access log: what the ring has, ten times a second, never in the way of a request."""
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 
 import anyio
 from anyio import to_thread
@@ -21,14 +21,17 @@ SLICE = 64
 class AccessWriter:
     """Records that the ring lost before they were written, or that the disk did not take, are counted as dropped."""
 
-    def __init__(self, settings: AccessLog, limits: LogLimits, ring: Ring, say: Callable[[str], None]) -> None:
-        """say: told once when the log cannot be written, and once when it can again."""
+    def __init__(
+        self, settings: AccessLog, limits: LogLimits, ring: Ring, say: Callable[[str], None], position: int = 0
+    ) -> None:
+        """say: told once when the log cannot be written, and once when it can again. position: in the ring."""
         self._file = LogFile(settings.path, limits)
         self._format: Callable[[AccessLine], str] = as_json if settings.format is LogFormat.JSON else as_text
         self._ring = ring
-        self._position = ring.total
+        self.position = position
         self._say = say
         self._failing = False
+        self._turn = anyio.Lock()
         self.dropped = 0
 
     async def run(self) -> None:
@@ -46,8 +49,19 @@ class AccessWriter:
 
     async def write(self) -> None:
         """What has come since the last time."""
-        batch = self._ring.since(self._position)
-        self._position = batch.next
+        async with self.held():
+            pass
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """What has come is written, and nothing more is being written, until this is left."""
+        async with self._turn:
+            await self._write()
+            yield
+
+    async def _write(self) -> None:
+        batch = self._ring.since(self.position)
+        self.position = batch.next
         self.dropped += batch.dropped
         for start in range(0, len(batch.records), SLICE):
             records = batch.records[start : start + SLICE]
@@ -74,10 +88,11 @@ class AccessLogKeeper:
     def __init__(self, project: Project, ring: Ring, say: Callable[[str], None]) -> None:
         self._settings = project.access_log, project.logs
         self._ring = ring
+        self._position = ring.total
+        self._writer: AccessWriter | None = None
         self._say = say
         self._scope = anyio.CancelScope()
         self._earlier = 0
-        self._writer: AccessWriter | None = None
 
     @property
     def dropped(self) -> int:
@@ -91,6 +106,15 @@ class AccessLogKeeper:
             self._settings = settings
             self._scope.cancel()
 
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """What has come is written, and nothing more is being written, until this is left."""
+        if self._writer is None:
+            yield
+        else:
+            async with self._writer.held():
+                yield
+
     async def run(self) -> None:
         """Until it is cancelled."""
         while True:
@@ -99,6 +123,7 @@ class AccessLogKeeper:
                 if log is None:
                     await anyio.sleep_forever()
                 else:
-                    self._earlier = self.dropped
-                    self._writer = AccessWriter(log, limits, self._ring, self._say)
+                    self._writer = AccessWriter(log, limits, self._ring, self._say, self._position)
                     await self._writer.run()
+            self._position = self._ring.total if self._writer is None else self._writer.position
+            self._earlier, self._writer = self.dropped, None

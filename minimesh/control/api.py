@@ -6,18 +6,22 @@ from datetime import datetime
 
 from anyio import to_thread
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from minimesh import __version__
 from minimesh.control import bodies, live, openapi, refusal, runs, show, startstop, ways
 from minimesh.control.apply import Applied
+from minimesh.control.handover import HandoverError
 from minimesh.control.journal import MESH
 from minimesh.control.mesh import Mesh
 from minimesh.control.refusal import ApiError
 from minimesh.control.settle import StartError
-from minimesh.control.views import DownView, ErrorBody, ErrorView, WrittenView
+from minimesh.control.upgrade import Upgrader
+from minimesh.control.views import DownView, ErrorBody, ErrorView, UpgradeView, UpgradingView, WrittenView
 from minimesh.spec.problem import SpecError
 from minimesh.spec.suggest import closest
 from minimesh.telemetry.accesslog import timestamp
@@ -32,9 +36,9 @@ LONGEST_TAIL = 100_000
 LARGEST_BODY = 64 * 1024
 
 
-def application(mesh: Mesh, on_crash: Callable[[Exception], None]) -> Starlette:
+def application(mesh: Mesh, upgrader: Upgrader, on_crash: Callable[[Exception], None]) -> Starlette:
     """on_crash: is told what a handler raised that it should not have; the caller gets a 500."""
-    api = _Api(mesh)
+    api = _Api(mesh, upgrader)
     return Starlette(
         routes=[
             Route(
@@ -51,8 +55,9 @@ def application(mesh: Mesh, on_crash: Callable[[Exception], None]) -> Starlette:
 class _Api:
     """Methods are named as the operations."""
 
-    def __init__(self, mesh: Mesh) -> None:
+    def __init__(self, mesh: Mesh, upgrader: Upgrader) -> None:
         self._mesh = mesh
+        self._upgrader = upgrader
 
     async def document(self, request: Request) -> Response:
         return JSONResponse(openapi.document())
@@ -184,6 +189,25 @@ class _Api:
         services = [name if name == MESH else self._known(name) for name in query.getlist("service")]
         return _stream(live.events(self._mesh, services, _since(query), bool(_whole(query, "follow", 0, 1, 0))))
 
+    async def upgradable(self, request: Request) -> Response:
+        try:
+            view: UpgradeView = {"running": __version__, "installed": await self._upgrader.check(), "problem": None}
+        except (HandoverError, SpecError) as error:
+            view = {"running": __version__, "installed": None, "problem": str(error)}
+        return JSONResponse(view)
+
+    async def upgrade(self, request: Request) -> Response:
+        within = _within(await _body(request))
+        if self._mesh.stopping or self._upgrader.under_way:
+            raise ApiError(409, "busy", f"the mesh is being {'stopped' if self._mesh.stopping else 'upgraded'}")
+        try:
+            version = await self._upgrader.check()
+        except (HandoverError, SpecError) as error:
+            raise ApiError(409, "not_upgradable", str(error)) from error
+        self._mesh.upgraded = None
+        view: UpgradingView = {"image": self._mesh.image + 1, "version": version}
+        return JSONResponse(view, status_code=202, background=BackgroundTask(self._upgrader.run, within))
+
     async def down(self, request: Request) -> Response:
         within = _within(await _body(request))
         self._mesh.stop(within)
@@ -299,7 +323,7 @@ async def _body(request: Request) -> object:
 
 
 def _within(body: object) -> float | None:
-    """Seconds, out of a DownRequest."""
+    """Seconds, out of a DownRequest or an UpgradeRequest."""
     if not isinstance(body, dict) or not body.keys() <= {"within_ms"}:
         raise ApiError(400, "bad_body", 'expected {"within_ms": milliseconds or null}')
     return _within_ms(body)

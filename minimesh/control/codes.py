@@ -54,7 +54,7 @@ replica gets one in $PORT. Tasks, addresses and the gateway have no replicas. Wh
 The mesh has been told to stop, and does nothing else any more. `minimesh up` starts it again.""",
     OTHER_VERSION: """\
 What is installed is another version than the mesh that runs, so the two may not mean the same by a file. Nothing
-was changed. Start the mesh anew: `minimesh down && minimesh up -d`.""",
+was changed. Have the new one go on with this mesh: `minimesh upgrade`.""",
     NO_FILE: """\
 The mesh was started without a minimesh.toml (`minimesh run`), so there is nothing to read again. End it and
 start it as you want it to be.""",

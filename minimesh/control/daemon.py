@@ -12,14 +12,17 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import ModuleType
 
 import anyio
 from anyio import to_thread
 
-from minimesh.control import codes, tune
+from minimesh.control import codes, handover, signals, tune
 from minimesh.control.arguments import parse
 from minimesh.control.crash import write_crash
+from minimesh.control.handover import HandoverError, Heir
+from minimesh.control.inherit import mesh_from, options_from
 from minimesh.control.lock import Lock, LockedError
 from minimesh.control.mesh import Mesh
 from minimesh.control.paths import StateFolder, UnsafeFolderError
@@ -38,16 +41,20 @@ from minimesh.control.report import (
     Stopped,
     Stopping,
     Trouble,
+    Upgraded,
     UpOptions,
 )
 from minimesh.control.settle import StartError
-from minimesh.control.socket import bind_control_socket
+from minimesh.control.socket import bind_control_socket, inherited_control_socket
 from minimesh.control.teller import Teller
+from minimesh.control.upgrade import Rerun, Upgrader
 from minimesh.dataplane import DataPlane
 from minimesh.model.clock import Clock, SystemClock
 from minimesh.spec.load import Loaded
 from minimesh.spec.problem import SpecError
 from minimesh.spec.render import render
+from minimesh.supervise.group import send
+from minimesh.supervise.leftovers import sweep
 from minimesh.supervise.runfile import read_run
 from minimesh.telemetry import Telemetry
 
@@ -55,30 +62,56 @@ TELL_PATIENCE = 2.0
 EXIT_FAILED, EXIT_CONFIG = 1, 2
 
 
-def run(options: UpOptions, reporter: Reporter) -> int:
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a run is about. command: what was typed, to be run again by an upgrade; None: it cannot be."""
+
+    options: UpOptions
+    loaded: Loaded
+    folder: StateFolder
+    clock: Clock
+    teller: Teller
+    command: Sequence[str] | None = None
+
+
+def run(options: UpOptions, reporter: Reporter, command: Sequence[str] | None = None) -> int:
     """Runs a mesh in this thread until it has stopped; returns the exit code.
 
     Everything else goes to the reporter, what keeps the mesh from running too (as a Problem). Raises SpecError for a
-    minimesh.toml that cannot be used.
+    minimesh.toml that cannot be used. command: `sys.orig_argv` of a program that does nothing but this. It is run
+    again when the mesh is upgraded, and then comes here to go on with what is running.
     """
     clock = SystemClock()
     began = clock.monotonic()
-    loaded = read(options)
+    heir = handover.receive()
+    try:
+        options = options if heir is None else options_from(heir, options)
+        loaded = read(options)
+    except SpecError:
+        if heir is not None:
+            anyio.run(_end_all, heir, clock)
+        raise
+    if (asker := handover.asked()) is not None:
+        _load_api()
+        handover.answer(asker)
+        return 0
     teller = Teller(reporter)
     try:
-        teller(ConfigOk(loaded.project, clock.monotonic() - began))
-        return _run(options, loaded, StateFolder(options.root), clock, teller)
+        teller(ConfigOk(loaded.project, clock.monotonic() - began, again=heir is not None))
+        return _run(Setting(options, loaded, StateFolder(options.root), clock, teller, command), heir)
     finally:
         teller.close(TELL_PATIENCE)
 
 
-def _run(options: UpOptions, loaded: Loaded, folder: StateFolder, clock: Clock, report: Reporter) -> int:
+def _run(setting: Setting, heir: Heir | None) -> int:
+    folder, report = setting.folder, setting.teller
     try:
         folder.create()
-        with Lock(folder.lock):
+        with Lock(folder.lock, heir.lock if heir else None) as lock:
             tune.tune_process()
-            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                runner.run(_live(options, loaded, folder, clock, report))
+            if heir is None or not _go_on(setting, lock, heir):
+                with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+                    runner.run(_live(setting, lock, heir))
             folder.run.unlink(missing_ok=True)
             folder.leaders.unlink(missing_ok=True)
     except StartError as error:
@@ -90,10 +123,35 @@ def _run(options: UpOptions, loaded: Loaded, folder: StateFolder, clock: Clock, 
     except SpecError:
         raise
     except Exception as error:  # noqa: BLE001 - the edge: a person gets a sentence, the file has the rest
-        report(write_crash(folder.path, _cause(error), clock))
+        report(write_crash(folder.path, _cause(error), setting.clock))
     else:
         return 0
     return EXIT_FAILED
+
+
+def _go_on(setting: Setting, lock: Lock, heir: Heir) -> bool:
+    """Runs the mesh that an earlier image has left. False: that did not work, and nothing of it is left."""
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_live(setting, lock, heir))
+    except Exception as error:
+        if heir.taken:
+            raise
+        cause = _cause(error)
+        if not isinstance(cause, HandoverError):
+            setting.teller(Note(write_crash(setting.folder.path, cause, setting.clock).message))
+        heir.problem = f"could not go on where minimesh {heir.version} was, so everything starts anew: {cause}"
+        anyio.run(_end_all, heir, setting.clock)
+        return False
+    return True
+
+
+async def _end_all(heir: Heir, clock: Clock) -> None:
+    """Nothing of what an earlier image has left is kept."""
+    heir.abandon()
+    for pid in heir.leaders():
+        send(pid, signal.SIGKILL)
+    await sweep([heir.run_id], clock, bury=heir.bury)
 
 
 def _cause(error: Exception) -> Exception:
@@ -103,32 +161,59 @@ def _cause(error: Exception) -> Exception:
     return error
 
 
-async def _live(options: UpOptions, loaded: Loaded, folder: StateFolder, clock: Clock, report: Reporter) -> None:
+async def _live(setting: Setting, lock: Lock, heir: Heir | None) -> None:
+    folder, clock, report = setting.folder, setting.clock, setting.teller
     codec = chosen_codec()
-    this_run = await take_over(folder, clock, report)
     telemetry = Telemetry(clock)
     plane = DataPlane(asyncio.get_running_loop(), clock, telemetry, codec=codec)
     try:
-        prepared, snapshot = prepare(options, loaded, folder, this_run, plane)
-        mesh = Mesh(prepared, snapshot, plane, telemetry, codec, clock, report)
-        listener = bind_control_socket(folder)
+        if heir is None or heir.problem is not None:
+            mesh, listener = await _begin(setting, plane, telemetry)
+        else:
+            mesh = await mesh_from(heir, setting.options, setting.loaded, plane, telemetry, clock, report)
+            listener = inherited_control_socket(heir.body["control"])
     except BaseException:
         plane.close()
+        raise
+    if heir is not None and heir.problem is not None:
+        mesh.upgrade_failed(heir.problem, heir.image + 1)
+
+    def on_crash(error: Exception) -> None:
+        report(write_crash(folder.path, error, clock))
+
+    rerun = Rerun(setting.command, lambda options: read(options).project, lock, listener, report, on_crash)
+    entry = Entry(str(folder.root), mesh.project.name, os.getpid(), listener.getsockname())
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_serve, mesh, Upgrader(mesh, rerun), listener, on_crash)
+        with _signals(mesh), registered(entry):
+            if heir is not None:
+                heir.taken = True
+                signals.hear(heir.signals)
+            await mesh.run()
+
+
+async def _begin(setting: Setting, plane: DataPlane, telemetry: Telemetry) -> tuple[Mesh, socket.socket]:
+    """A mesh that starts, and its control socket."""
+    folder, clock, report = setting.folder, setting.clock, setting.teller
+    this_run = await take_over(folder, clock, report)
+    try:
+        prepared, snapshot = prepare(setting.options, setting.loaded, folder, this_run, plane)
+        mesh = Mesh(prepared, snapshot, plane, telemetry, plane.codec, clock, report)
+        listener = bind_control_socket(folder)
+    except BaseException:
         folder.run.unlink(missing_ok=True)
         raise
     for warning in prepared.world.warnings:
         mesh.telling.note(warning)
-    entry = Entry(str(folder.root), mesh.project.name, os.getpid(), listener.getsockname())
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_serve, mesh, listener, lambda error: report(write_crash(folder.path, error, clock)))
-        with _signals(mesh), registered(entry):
-            await mesh.run()
+    return mesh, listener
 
 
-async def _serve(mesh: Mesh, listener: socket.socket, on_crash: Callable[[Exception], None]) -> None:
+async def _serve(
+    mesh: Mesh, upgrader: Upgrader, listener: socket.socket, on_crash: Callable[[Exception], None]
+) -> None:
     """The control API, until the mesh has stopped. Its web framework is loaded while services start already."""
     api, server = await to_thread.run_sync(_load_api)
-    async with server.serving(api.application(mesh, on_crash), listener):
+    async with server.serving(api.application(mesh, upgrader, on_crash), listener):
         await mesh.ended.wait()
 
 
@@ -179,10 +264,10 @@ def _already_running(folder: StateFolder) -> Problem:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The entry of `python -m minimesh.control.daemon`."""
     options, detached = parse(arguments)
-    if detached:
+    if detached and not handover.due():
         _detach(StateFolder(options.root))
     try:
-        return run(options, _write)
+        return run(options, _write, sys.orig_argv if arguments is None else None)
     except SpecError as error:
         sys.stderr.write("".join(f"{render(problem)}\n" for problem in error.problems))
         return EXIT_CONFIG
@@ -212,6 +297,11 @@ def _write(event: Event) -> None:
             line = _error(event.problem)
         case Ready():
             line = f"ready in {event.seconds:.1f} s   {event.url or ''}"
+        case Upgraded():
+            line = (
+                f"upgraded {event.before} -> {event.version} in {event.seconds:.1f} s, "
+                f"{event.services} services untouched, {event.cut} requests cut"
+            )
         case Stopping():
             line = f"stopping {', '.join(event.services)}"
         case Stopped():

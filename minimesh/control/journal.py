@@ -1,7 +1,7 @@
 """What happened to the services and the mesh: the latest kept, the rest for whoever follows."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from minimesh.control.views import EventView
 from minimesh.model.clock import Clock
@@ -32,6 +32,10 @@ class Journal:
         self._kept.append(event)
         for follower in tuple(self._followers):
             follower(event)
+
+    def restore(self, events: Iterable[EventView]) -> None:
+        """Those of an earlier image of this program: kept, and told to nobody."""
+        self._kept.extend(events)
 
     def kept(self) -> list[EventView]:
         """Oldest first."""

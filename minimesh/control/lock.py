@@ -12,23 +12,31 @@ class LockedError(Exception):
 
 
 class Lock:
-    """Held while it is entered. Raises LockedError at once where somebody else holds it, OSError for the rest."""
+    """Held while it is entered. Raises LockedError at once where somebody else holds it, OSError for the rest.
 
-    def __init__(self, path: Path) -> None:
+    inherited: the descriptor of one that an earlier image of this process entered.
+    """
+
+    def __init__(self, path: Path, inherited: int | None = None) -> None:
         self._path = path
-        self._descriptor = -1
+        self._inherited = inherited
+        self.descriptor = -1
 
     def __enter__(self) -> Self:
+        if self._inherited is not None:
+            os.set_inheritable(self._inherited, False)
+            self.descriptor = self._inherited
+            return self
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
             raise LockedError(str(self._path)) from None
-        self._descriptor = descriptor
+        self.descriptor = descriptor
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._descriptor)
+        os.close(self.descriptor)

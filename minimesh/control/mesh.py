@@ -8,26 +8,29 @@ from random import Random
 
 import anyio
 
+from minimesh import __version__
 from minimesh.control.accesswriter import AccessLogKeeper
 from minimesh.control.apply import Changes
 from minimesh.control.autoscaler import Autoscaler
 from minimesh.control.bypass import Bypasses
 from minimesh.control.compile import compile_snapshot, without_gateway
+from minimesh.control.handover import Body
 from minimesh.control.journal import MESH, Journal
 from minimesh.control.layout import Layout, takes_calls
 from minimesh.control.paths import StateFolder
 from minimesh.control.pulse import Pulse
-from minimesh.control.report import Ready, Reporter, Stopped, Stopping
+from minimesh.control.report import Ready, Reporter, Stopped, Stopping, Upgraded
 from minimesh.control.serving import Serving
 from minimesh.control.telling import Telling
 from minimesh.control.tune import Collector
-from minimesh.control.views import MeshState
+from minimesh.control.views import MeshState, UpgradedView
 from minimesh.control.world import World
 from minimesh.dataplane import Codec, DataPlane
 from minimesh.model.clock import Clock
 from minimesh.model.project import GATEWAY, Project
 from minimesh.model.snapshot import Snapshot
 from minimesh.supervise import logs, order
+from minimesh.supervise.inherited import SupervisorState, status_from
 from minimesh.supervise.runfile import Run
 from minimesh.supervise.status import InstanceStatus
 from minimesh.supervise.supervisor import Supervisor
@@ -110,6 +113,26 @@ class Mesh:
         self._hurry = False
         self._within: float | None = None
         self._served = 0
+        self.image = 1
+        """How many images of the program this process has been: one more with each upgrade."""
+        self.upgraded: UpgradedView | None = None
+        self._inherited: SupervisorState | None = None
+
+    def go_on(self, body: Body, image: int, upgraded: UpgradedView) -> None:
+        """Before `run`: take up what an earlier image of this process was at, instead of starting."""
+        self.image, self.upgraded = image, upgraded
+        self.began, self.state = body["began"], body["state"]
+        statuses = [status_from(each["status"]) for each in body["supervisor"]["instances"]]
+        self.telling.go_on(statuses, self.began)
+        self.serving.go_on(statuses)
+        self._served = self.telemetry.ring.total
+        self._inherited = body["supervisor"]
+
+    def upgrade_failed(self, problem: str, image: int) -> None:
+        """The mesh is what it was, or (another image) has started anew."""
+        self.image = image
+        self.upgraded = {"from_version": __version__, "pause_ms": 0.0, "cut": 0, "problem": problem}
+        self.telling.note(f"not upgraded: {problem}")
 
     async def run(self) -> None:
         """Starts the services and returns when the mesh has stopped: see `stop`."""
@@ -118,6 +141,8 @@ class Mesh:
             stack.callback(self.plane.close)
             stack.callback(self.collector.close)
             await stack.enter_async_context(self.supervisor)
+            if self._inherited is not None:
+                self.supervisor.take_over(self._inherited)
             stack.callback(self.logs.follow(self.telling.output))
             self.pulse.start()
             stack.callback(self.pulse.stop)
@@ -126,7 +151,7 @@ class Mesh:
                 tasks.start_soon(self.bypasses.watch)
                 tasks.start_soon(self.access_log.run)
                 tasks.start_soon(self.autoscaler.run)
-                tasks.start_soon(self._start)
+                tasks.start_soon(self._start if self._inherited is None else self._continue)
                 await self._stop_wanted.wait()
                 await self._stop()
                 tasks.cancel_scope.cancel()
@@ -187,6 +212,22 @@ class Mesh:
             else:
                 for name in self.world.start:
                     await self.supervisor.start(name, anew=False)
+        await self._settle()
+
+    async def _continue(self) -> None:
+        upgraded, inherited = self.upgraded, self._inherited
+        assert upgraded is not None
+        assert inherited is not None
+        running = len({each["status"]["name"] for each in inherited["instances"] if "process" in each})
+        event = Upgraded(upgraded["from_version"], __version__, upgraded["pause_ms"] / 1e3, running, upgraded["cut"])
+        self.journal.add(MESH, "upgraded", f"{event.before} → {event.version}, {event.cut} requests cut")
+        self._report(event)
+        if self.state == "starting":
+            await self._settle()
+        else:
+            self.collector.take_over(self.clock.monotonic())
+
+    async def _settle(self) -> None:
         await self.supervisor.settled()
         if self.stopping:
             return

@@ -208,6 +208,23 @@ OPERATIONS = (
         mistakes=(409, 422),
     ),
     Operation(
+        "upgradable",
+        "get",
+        "/v1/upgrade",
+        "Whether the program that is installed could go on with this mesh; it is started for a moment to find out",
+        views.UpgradeView,
+    ),
+    Operation(
+        "upgrade",
+        "post",
+        "/v1/upgrade",
+        "Replace the program and keep everything that runs; `image` of the mesh tells when it is done",
+        views.UpgradingView,
+        202,
+        body=views.UpgradeRequest,
+        mistakes=(409,),
+    ),
+    Operation(
         "down",
         "post",
         "/v1/down",

@@ -74,7 +74,7 @@ def _ask(options: UpOptions) -> Loaded | SpecError:
             Problem(
                 codes.OTHER_VERSION,
                 f"minimesh is {version} now, and this mesh runs {__version__}",
-                help="minimesh down && minimesh up -d",
+                help="minimesh upgrade",
             )
         )
     found: Loaded | SpecError = pickle.loads(answer)

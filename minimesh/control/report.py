@@ -30,8 +30,11 @@ class UpOptions:
 
 @dataclass(frozen=True, slots=True)
 class ConfigOk:
+    """again: of a mesh that was running before, whose start was told already."""
+
     project: Project
     seconds: float
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,19 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Upgraded:
+    """The program was replaced under a running mesh. before, version: of the program; seconds: that callers waited.
+
+    services: those that run on. cut: exchanges that did not finish in time."""
+
+    before: str
+    version: str
+    seconds: float
+    services: int
+    cut: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stopping:
     services: tuple[str, ...]
 
@@ -108,7 +124,7 @@ class Trouble:
     problem: Problem
 
 
-Event: TypeAlias = ConfigOk | Note | ServiceEvent | LogLine | Ready | Stopping | Stopped | Problem | Trouble
+Event: TypeAlias = ConfigOk | Note | ServiceEvent | LogLine | Ready | Upgraded | Stopping | Stopped | Problem | Trouble
 
 
 class Reporter(Protocol):

@@ -1,7 +1,7 @@
 """Who may get traffic: tells the data plane the replicas that are ready, with each change of one."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import anyio
 
@@ -32,6 +32,10 @@ class Serving:
         self._leaving: frozenset[Replica] = frozenset()
         self._changed: set[str] = set()
         self._over = False
+
+    def go_on(self, statuses: Iterable[InstanceStatus]) -> None:
+        """These are in the snapshot already."""
+        self._ready = {(status.name, status.replica) for status in statuses if status.serving}
 
     def note(self, status: InstanceStatus) -> None:
         """The new status of a replica."""

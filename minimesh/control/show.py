@@ -69,6 +69,8 @@ def mesh_view(mesh: Mesh) -> MeshView:
         "state": mesh.state,
         "generation": mesh.snapshot.generation,
         "started_at": timestamp(mesh.prepared.run.started),
+        "image": mesh.image,
+        "upgraded": mesh.upgraded,
         "hop": mesh.project.hop.value,
         "trust_domain": mesh.project.trust_domain,
         "codec": mesh.codec.name,

@@ -33,3 +33,11 @@ def bind_control_socket(folder: StateFolder) -> socket.socket:
     listener.listen(BACKLOG)
     listener.setblocking(False)
     return listener
+
+
+def inherited_control_socket(descriptor: int) -> socket.socket:
+    """The one that an earlier image of this process has bound."""
+    os.set_inheritable(descriptor, False)
+    listener = socket.socket(fileno=descriptor)
+    listener.setblocking(False)
+    return listener

@@ -13,7 +13,8 @@ class Teller:
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
-        self._waiting: deque[Event | None] = deque()
+        self._waiting: deque[Event | threading.Event | None] = deque()
+        self._given = self._told = 0
         self._wake = threading.Semaphore(0)
         self._dropped = 0
         self._thread = threading.Thread(target=self._tell, name="teller", daemon=True)
@@ -28,12 +29,24 @@ class Teller:
             self._put(Note(f"{dropped} lines of output are not shown here; minimesh logs has them"))
         self._put(event)
 
+    @property
+    def behind(self) -> bool:
+        """Not everything was told yet."""
+        return self._told < self._given
+
+    def flush(self, patience: float) -> None:
+        """Returns when everything was told, or after `patience` seconds. Blocks: not for the loop's thread."""
+        done = threading.Event()
+        self._put(done)
+        done.wait(patience)
+
     def close(self, patience: float) -> None:
         """Returns when everything was told, or after `patience` seconds."""
         self._put(None)
         self._thread.join(patience)
 
-    def _put(self, event: Event | None) -> None:
+    def _put(self, event: Event | threading.Event | None) -> None:
+        self._given += 1
         self._waiting.append(event)
         self._wake.release()
 
@@ -43,4 +56,9 @@ class Teller:
             event = self._waiting.popleft()
             if event is None:
                 return
-            self._reporter(event)
+            if isinstance(event, threading.Event):
+                self._told += 1
+                event.set()
+            else:
+                self._reporter(event)
+                self._told += 1

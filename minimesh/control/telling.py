@@ -1,7 +1,7 @@
 """What happens, told: to the journal for whoever asks later, to the reporter for the person who started the mesh."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from minimesh.control.bypass import Bypass
 from minimesh.control.failing import given_up
@@ -24,6 +24,11 @@ class Telling:
         self._began = clock.monotonic()
         self._known: dict[tuple[str, int], InstanceStatus] = {}
         self._full: frozenset[str] = frozenset()
+
+    def go_on(self, statuses: Iterable[InstanceStatus], began: float) -> None:
+        """These are known from an earlier image of the mesh, which began at this moment (monotonic)."""
+        self._known = {(status.name, status.replica): status for status in statuses}
+        self._began = began
 
     def status(self, status: InstanceStatus) -> None:
         """The new status of a replica."""

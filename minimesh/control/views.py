@@ -64,8 +64,19 @@ class LoopView(TypedDict):
     gc_pause_max_ms: float | None
 
 
+class UpgradedView(TypedDict):
+    """The latest upgrade. pause_ms: how long callers waited; cut: requests that did not end in time.
+    problem: why there was none, and the mesh is what it was; from_version is then its own."""
+
+    from_version: str
+    pause_ms: float
+    cut: int
+    problem: str | None
+
+
 class MeshView(TypedDict):
-    """The running mesh as a whole. generation: of the snapshot that the data plane has."""
+    """The running mesh as a whole. generation: of the snapshot that the data plane has. image: one more with
+    each upgrade."""
 
     project: str
     version: str
@@ -76,6 +87,8 @@ class MeshView(TypedDict):
     state: MeshState
     generation: int
     started_at: str
+    image: int
+    upgraded: UpgradedView | None
     hop: str
     trust_domain: str
     codec: str
@@ -344,6 +357,27 @@ class ChangeRequest(TypedDict):
     verb: Literal["start", "stop", "restart"]
     services: NotRequired[list[str]]
     within_ms: NotRequired[float | None]
+
+
+class UpgradeView(TypedDict):
+    """The program that runs, and the one that an upgrade would replace it by. problem: why it could not."""
+
+    running: str
+    installed: str | None
+    problem: str | None
+
+
+class UpgradeRequest(TypedDict):
+    """within_ms: how long requests get to end; None: the longest `stop.within` there is."""
+
+    within_ms: NotRequired[float | None]
+
+
+class UpgradingView(TypedDict):
+    """The upgrade has begun. It is done when the mesh's `image` is this one, off when `upgraded` has a problem."""
+
+    image: int
+    version: str
 
 
 class DownRequest(TypedDict):

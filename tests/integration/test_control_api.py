@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]  # has no types
 import pytest
 
+from minimesh import __version__
 from minimesh.control import openapi
 from minimesh.control.client import Client, NotRunningError, RefusedError
 from minimesh.control.daemon import run
@@ -465,6 +466,17 @@ def test_the_live_view_says_the_same_as_its_parts(mesh: Running) -> None:
     assert edge["requests"] == web["requests"]
     assert [each["name"] for each in view["services"]] == [row["name"] for row in view["stat"]]
     assert view["mesh"]["project"] == "shop"
+
+
+def test_a_mesh_in_another_program_is_not_replaced(mesh: Running) -> None:
+    problem = "this mesh is a part of another program"
+    assert mesh.api.get("/v1/upgrade") == {"running": __version__, "installed": None, "problem": problem}
+    for body, status, code in (({"within_ms": 10}, 409, "not_upgradable"), ({"within_ms": -1}, 400, "bad_body")):
+        with pytest.raises(RefusedError) as refused:
+            mesh.api.client.post("/v1/upgrade", body)
+        assert (refused.value.status, refused.value.code) == (status, code)
+    mesh.api.seen.add("upgrade")  # the good answer is seen by the tests of upgrades
+    assert mesh.api.get("/v1/mesh")["image"] == 1
 
 
 def test_down_ends_with_the_last_event_and_leaves_nothing(mesh: Running) -> None:

@@ -31,6 +31,8 @@ def mesh_view(**changes: Any) -> MeshView:
         "state": "ready",
         "generation": 3,
         "started_at": "2026-05-04T13:50:00.000Z",
+        "image": 1,
+        "upgraded": None,
         "hop": "memory",
         "trust_domain": "shop.mesh",
         "codec": "fast",

@@ -1,0 +1,99 @@
+"""A running mesh as the value that its next image goes on with."""
+
+from base64 import b64encode
+from collections.abc import Iterator
+
+from minimesh.control.handover import Body, Envelope, LayoutState, ListenerState, LogState, PoolState, seal
+from minimesh.control.layout import Layout
+from minimesh.control.mesh import Mesh
+from minimesh.dataplane import OpenListener
+from minimesh.supervise import inherited
+from minimesh.supervise.logs import ServiceLog
+from minimesh.telemetry.keep import count_state
+
+LOG_CHARACTERS = 8 * 1024 * 1024
+"""Of all services together; the files have the rest."""
+
+
+def bequest(mesh: Mesh, lock: int, control: int, signals: int, frozen_at: float, cut: int) -> Envelope:
+    """Of a mesh whose data plane is frozen and whose supervisor is still. Waits for nothing."""
+    supervisor = mesh.supervisor.hand_over()
+    plane = mesh.plane.hand_over()
+    listeners = [_listener_state(each) for each in plane.listeners]
+    pools: list[PoolState] = [
+        {"service": pool.service, "endpoint": pool.endpoint, "connections": list(pool.connections)}
+        for pool in plane.pools
+    ]
+    logs, options = tuple(mesh.logs), mesh.world.options
+    body: Body = {
+        "started": mesh.prepared.run.started,
+        "frozen_at": frozen_at,
+        "cut": cut,
+        "state": mesh.state,
+        "began": mesh.began,
+        "control": control,
+        "limit": mesh.prepared.descriptors,
+        "start": sorted(mesh.world.start),
+        "options": {
+            "only": list(options.only),
+            "profiles": list(options.profiles),
+            "further": list(map(str, options.further)),
+            "overrides": list(options.overrides),
+        },
+        "scaled": {name: (each.number, each.written) for name, each in mesh.world.scaled.items()},
+        "layout": layout_state(mesh.layout),
+        "generation": mesh.snapshot.generation,
+        "endpoints": {
+            name: [
+                (endpoint.name, [(address.host, address.port) for address in endpoint.addresses])
+                for endpoint in upstream.endpoints
+            ]
+            for name, upstream in mesh.snapshot.upstreams.items()
+        },
+        "listeners": listeners,
+        "pools": pools,
+        "supervisor": supervisor,
+        "count": count_state(mesh.telemetry.counters, mesh.windows, mesh.telemetry.ring.total, mesh.clock.monotonic()),
+        "logs": [_log_state(log, LOG_CHARACTERS // len(logs)) for log in logs],
+        "journal": mesh.journal.kept(),
+    }
+    descriptors = [control, *_descriptors(listeners, pools), *inherited.descriptors(supervisor)]
+    return seal(mesh.prepared.run.run_id, mesh.image, lock, signals, descriptors, body)
+
+
+def layout_state(layout: Layout) -> LayoutState:
+    gateway = layout.gateway
+    return {
+        "gateway": None if gateway is None else (gateway.host, gateway.port),
+        "outbound": [(*pair, address.host, address.port) for pair, address in layout.outbound.items()],
+        "replicas": [(*replica, port) for replica, port in layout.replicas.items()],
+    }
+
+
+def _listener_state(listener: OpenListener) -> ListenerState:
+    return {
+        "name": listener.name,
+        "descriptor": listener.descriptor,
+        "connections": [
+            {"descriptor": descriptor, "early": b64encode(early).decode()} for descriptor, early in listener.connections
+        ],
+    }
+
+
+def _descriptors(listeners: list[ListenerState], pools: list[PoolState]) -> Iterator[int]:
+    for pool in pools:
+        yield from pool["connections"]
+    for listener in listeners:
+        yield listener["descriptor"]
+        for connection in listener["connections"]:
+            yield connection["descriptor"]
+
+
+def _log_state(log: ServiceLog, characters: int) -> LogState:
+    lines: list[tuple[float, int, str, str]] = []
+    for line in reversed(log.tail()):
+        characters -= len(line.text)
+        if characters < 0:
+            break
+        lines.append((line.time, line.replica, line.stream.value, line.text))
+    return {"service": log.service, "lines": lines[::-1]}

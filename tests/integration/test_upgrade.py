@@ -1,0 +1,490 @@
+"""The program is replaced under a running mesh: what stays, what goes on, and what happens when it cannot."""
+
+import contextlib
+import http.client
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import minimesh
+from minimesh.control.client import Client, NotRunningError, RefusedError
+
+PATIENCE = 40.0
+SERVER = """\
+import http.server, os, time
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self):
+        body = str(os.getpid()).encode()
+        if self.path == "/wait":
+            open("asked", "w").close()
+            while not os.path.exists("go"):
+                time.sleep(0.01)
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+
+Handler.log_message = lambda *told: None
+Server(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+TOML = f"""\
+version = 1
+[mesh]
+name = "shop"
+[telemetry]
+access_log = "access.log"
+[gateway]
+routes = [{{ path = "/*", to = "web" }}]
+[services.web]
+run = [{json.dumps(sys.executable)}, "server.py"]
+ready = "/"
+stop = "1s"
+[services.tick]
+run = "while true; do printf 'one '; sleep 0.2; echo half; done"
+port = "none"
+stop = "1s"
+"""
+
+
+class Installed:
+    """A project, and a copy of the package that stands for what is installed: it can be edited."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / "shop"
+        self.site = root / "site"
+        self.root.mkdir()
+        shutil.copytree(Path(minimesh.__file__).parent, self.site / "minimesh", ignore=shutil.ignore_patterns("*.pyc"))
+        (self.root / "server.py").write_text(SERVER)
+        (self.root / "minimesh.toml").write_text(TOML)
+        self.environment = {**os.environ, "PYTHONPATH": str(self.site)}
+        self.client = Client(self.root)
+        self.process: subprocess.Popen[str] | None = None
+        self.python = sys.executable
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        path = self.site / "minimesh" / file
+        text = path.read_text()
+        assert old in text, file
+        path.write_text(text.replace(old, new))
+
+    def new_version(self, version: str = "9.9.9") -> None:
+        self.edit("__init__.py", minimesh.__version__, version)
+
+    def start(self, state: str = "ready", **more: Any) -> subprocess.Popen[str]:
+        self.process = subprocess.Popen(
+            [self.python, "-m", "minimesh", "up"],
+            **{
+                "cwd": self.root,
+                "env": self.environment,
+                "stdout": subprocess.DEVNULL,
+                "stderr": subprocess.DEVNULL,
+                "text": True,
+                **more,
+            },
+        )
+        process = self.process
+        until(lambda: process.poll() is not None or self.mesh()["state"] == state)
+        assert process.poll() is None, "see what `minimesh up` says in this folder"
+        return process
+
+    def run(self, *words: str, code: int = 0) -> str:
+        ran = subprocess.run(
+            [self.python, "-m", "minimesh", *words],
+            cwd=self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        assert ran.returncode == code, ran.stderr
+        return ran.stdout + ran.stderr
+
+    def mesh(self) -> dict[str, Any]:
+        """{} between two images."""
+        try:
+            found: dict[str, Any] = self.client.get("/v1/mesh")
+        except NotRunningError:
+            return {"state": "", "image": 0, "upgraded": None}
+        return found
+
+    def services(self) -> dict[str, dict[str, Any]]:
+        return {service["name"]: service for service in self.client.get("/v1/services")}
+
+    def pids(self) -> dict[str, int]:
+        return {name: service["pid"] for name, service in self.services().items()}
+
+    def begin(self, within: float | None = None) -> int:
+        """The image that will be there."""
+        body = {"within_ms": None if within is None else within * 1000}
+        return int(self.client.post("/v1/upgrade", body)["image"])
+
+    def upgrade(self) -> dict[str, Any]:
+        """The result."""
+        image = self.begin()
+        until(lambda: self.mesh()["image"] == image)
+        result: dict[str, Any] = self.mesh()["upgraded"]
+        return result
+
+    def call(self, path: str = "/") -> str:
+        connection = http.client.HTTPConnection(self.gateway, timeout=PATIENCE)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            assert answer.status == 200
+            return answer.read().decode()
+        finally:
+            connection.close()
+
+    @property
+    def gateway(self) -> str:
+        return str(self.mesh()["gateway"]["address"])
+
+    def lines(self, service: str) -> list[str]:
+        lines = self.client.stream("/v1/logs", {"service": [service], "tail": 10_000})
+        return [line["line"] for line in lines if line["stream"] != "mesh"]
+
+    def descriptors(self) -> list[str]:
+        assert self.process is not None
+        found = []
+        for entry in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                found.append(str(entry.readlink()).partition(":")[0])
+        return sorted(found)
+
+    def stop(self) -> None:
+        """Ends it where it runs, and shows that nothing is left."""
+        process = self.process
+        if process is None:
+            return
+        pids: list[int] = []
+        if process.poll() is None:
+            pids = [pid for pid in self.pids().values() if pid]
+            process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
+        until(lambda: all(is_gone(pid) for pid in pids))
+        assert not (self.root / ".minimesh/control.sock").exists()
+        assert not (self.root / ".minimesh/run.json").exists()
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Installed]:
+    installed = Installed(tmp_path)
+    installed.environment["PYTHONDONTWRITEBYTECODE"] = "1"  # two edits in one second would else be one
+    yield installed
+    installed.stop()
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.02)
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return True
+
+
+def test_everything_stays_but_the_program(shop: Installed) -> None:
+    shop.start()
+    kept = http.client.HTTPConnection(shop.gateway, timeout=PATIENCE)
+    kept.request("GET", "/")
+    kept.getresponse().read()
+    before, gateway, pids = shop.mesh(), shop.gateway, shop.pids()
+    until(lambda: len(shop.lines("tick")) >= 2)
+    shop.new_version()
+    assert "9.9.9 is installed" in shop.run("upgrade", "--check")
+    said = shop.run("upgrade")
+    assert f"pid {before['pid']} kept, 2 programs untouched, 0 requests cut" in said
+    after = shop.mesh()
+    assert (after["version"], after["image"], after["pid"]) == ("9.9.9", 2, before["pid"])
+    assert after["started_at"] == before["started_at"]
+    assert (shop.gateway, shop.pids()) == (gateway, pids)
+    connection = kept.sock
+    kept.request("GET", "/")
+    assert kept.getresponse().read() == str(pids["web"]).encode()
+    assert kept.sock is connection, "an idle connection is not closed"
+    kept.close()
+    count = len(shop.lines("tick"))
+    until(lambda: len(shop.lines("tick")) > count + 2)
+    assert set(shop.lines("tick")) == {"one half"}, "no line is lost, doubled or torn"
+    (web,) = [row for row in shop.client.get("/v1/stat") if row["name"] == "web"]
+    assert web["requests"] == 2
+    kinds = [event["kind"] for event in shop.client.stream("/v1/events")]
+    assert kinds.count("ready") == 2
+    assert kinds[-1] == "upgraded"
+    assert len((shop.root / "access.log").read_text().splitlines()) == 2
+
+
+def test_services_are_looked_after_as_before(shop: Installed) -> None:
+    process = shop.start()
+    pids = shop.pids()
+    shop.upgrade()
+    os.kill(pids["web"], signal.SIGKILL)
+    until(lambda: shop.services()["web"]["restarts"] == 1 and shop.services()["web"]["state"] == "running")
+    assert shop.pids()["web"] != pids["web"]
+    assert shop.services()["web"]["instances"][0]["exit_code"] == -9
+    assert shop.pids()["tick"] == pids["tick"]
+    shop.upgrade()
+    assert shop.services()["web"]["restarts"] == 1
+    assert shop.call() == str(shop.pids()["web"])
+    shop.run("down", "-t", "2")
+    assert process.wait(PATIENCE) == 0
+
+
+def test_what_failed_before_is_not_forgotten(shop: Installed) -> None:
+    """A service that was given up stays so, one that waits for its next try is tried, a task is not run twice."""
+    with (shop.root / "minimesh.toml").open("a") as file:
+        file.write("""\
+[services.broken]
+run = "echo why >&2; exit 3"
+port = "none"
+restart = { policy = "always", max = 1, backoff = "10ms..10ms" }
+[services.waiting]
+run = "echo x >> tries; test $(wc -l < tries) -gt 1 && exec sleep 1000"
+port = "none"
+restart = { policy = "always", max = 3, backoff = "4s..4s" }
+[tasks.once]
+run = "echo x >> ran"
+""")
+    shop.start("starting")
+    until(lambda: shop.services()["broken"]["state"] == "crash-loop" and shop.services()["waiting"]["restarts"] == 0)
+    assert shop.services()["waiting"]["state"] == "backoff"
+    shop.upgrade()
+    broken = shop.services()["broken"]
+    assert (broken["state"], broken["restarts"]) == ("crash-loop", 1)
+    assert broken["instances"][0]["last_stderr"] == "why"
+    until(lambda: shop.services()["waiting"]["state"] == "running")
+    assert (shop.root / "tries").read_text() == "x\nx\n"
+    assert (shop.root / "ran").read_text() == "x\n"
+    assert shop.services()["once"]["state"] == "completed"
+
+
+def test_what_was_changed_since_the_start_stays(shop: Installed) -> None:
+    """Numbers of replicas, and a file that was reloaded; and reloading goes on to be a difference."""
+    shop.start()
+    shop.run("scale", "web=2")
+    until(lambda: shop.services()["web"]["ready"] == 2)
+    with (shop.root / "minimesh.toml").open("a") as file:
+        file.write('[services.late]\nrun = "sleep 1000"\nport = "none"\n')
+    with pytest.raises(RefusedError, match="reload it first"):
+        shop.begin()
+    shop.run("reload")
+    until(lambda: shop.services()["late"]["state"] == "running")
+    pids = [[each["pid"] for each in service["instances"]] for service in shop.services().values()]
+    shop.upgrade()
+    assert [[each["pid"] for each in service["instances"]] for service in shop.services().values()] == pids
+    assert "reload: 3 unchanged" in shop.run("reload")
+    assert {shop.call() for _ in range(4)} == {str(each["pid"]) for each in shop.services()["web"]["instances"]}
+    shop.run("scale", "web=1")
+    assert [[each["pid"] for each in service["instances"]] for service in shop.services().values()] == [
+        pids_of[:1] for pids_of in pids
+    ]
+
+
+def test_a_request_under_way_is_answered_first(shop: Installed) -> None:
+    shop.start()
+    answers: list[str] = []
+    caller = threading.Thread(target=lambda: answers.append(shop.call("/wait")))
+    caller.start()
+    until((shop.root / "asked").exists)
+    image = shop.begin(PATIENCE)
+    assert shop.mesh()["image"] == image - 1, "it waits"
+    (shop.root / "go").touch()
+    caller.join(PATIENCE)
+    assert answers == [str(shop.pids()["web"])]
+    until(lambda: shop.mesh()["image"] == image)
+    assert shop.mesh()["upgraded"]["cut"] == 0
+
+
+def test_a_request_that_lasts_too_long_is_cut_and_counted(shop: Installed) -> None:
+    shop.start()
+    connection = http.client.HTTPConnection(shop.gateway, timeout=PATIENCE)
+    connection.request("GET", "/wait")
+    until((shop.root / "asked").exists)
+    image = shop.begin(0.1)
+    with pytest.raises(ConnectionResetError):
+        connection.getresponse()
+    until(lambda: shop.mesh()["image"] == image)
+    assert shop.mesh()["upgraded"]["cut"] == 1
+    assert json.loads((shop.root / "access.log").read_text().splitlines()[-1])["cut"] == "stopped"
+    (shop.root / "go").touch()
+
+
+def test_a_program_that_does_not_start_is_not_taken(shop: Installed) -> None:
+    shop.start()
+    pids = shop.pids()
+    shop.edit("control/daemon.py", "TELL_PATIENCE = 2.0", "TELL_PATIENCE = = 2.0")
+    with pytest.raises(RefusedError, match=r"the program that is installed does not start: .*SyntaxError"):
+        shop.begin()
+    shop.edit("control/daemon.py", "TELL_PATIENCE = = 2.0", "TELL_PATIENCE = 2.0")
+    shop.edit("control/handover.py", "READABLE = frozenset({FORMAT})", "READABLE = frozenset({FORMAT + 1})")
+    with pytest.raises(RefusedError, match="it reads formats"):
+        shop.begin()
+    shop.edit("control/handover.py", "READABLE = frozenset({FORMAT + 1})", "READABLE = frozenset({FORMAT})")
+    (shop.root / "minimesh.toml").write_text(TOML.replace('name = "shop"', 'name = "other"'))
+    with pytest.raises(RefusedError, match="not what this mesh runs any more"):
+        shop.begin()
+    assert "reload it first" in shop.run("upgrade", code=1)
+    (shop.root / "minimesh.toml").write_text(TOML)
+    assert shop.mesh()["image"] == 1
+    assert shop.pids() == pids
+    assert shop.call() == str(pids["web"])
+
+
+def test_an_interpreter_that_vanished_leaves_the_old_one_running(shop: Installed, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", "--symlinks", tmp_path / "venv"], check=True)
+    (packages,) = (tmp_path / "venv/lib").glob("python*/site-packages")
+    (packages / "others.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
+    shop.python = str(tmp_path / "venv/bin/python")
+    shop.start()
+    caller = threading.Thread(target=shop.call, args=("/wait",))
+    caller.start()
+    until((shop.root / "asked").exists)
+    shop.begin(PATIENCE)
+    for python in (tmp_path / "venv/bin").glob("python*"):
+        python.unlink()
+    (shop.root / "go").touch()
+    caller.join(PATIENCE)
+    until(lambda: shop.mesh()["upgraded"])
+    assert "cannot start" in shop.mesh()["upgraded"]["problem"]
+    assert shop.mesh()["image"] == 1
+    assert shop.call() == str(shop.pids()["web"])
+    count = len(shop.lines("tick"))
+    until(lambda: len(shop.lines("tick")) > count)
+
+
+def test_an_image_that_cannot_go_on_starts_anew(shop: Installed) -> None:
+    """Loudly, and without a stray: neither a process nor a descriptor of what was."""
+    shop.start()
+    pids = shop.pids()
+    shop.new_version()
+    shop.edit("control/inherit.py", "    return Layout(\n", "    raise RuntimeError('a bug')\n    return Layout(\n")
+    said = shop.run("upgrade", code=1)
+    assert f"could not go on where minimesh {minimesh.__version__} was, so everything starts anew: a bug" in said
+    until(lambda: shop.mesh()["state"] == "ready")
+    assert (shop.mesh()["version"], shop.mesh()["pid"]) == ("9.9.9", pids["gateway"])
+    assert is_gone(pids["web"])
+    assert is_gone(pids["tick"])
+    assert shop.call() == str(shop.pids()["web"])
+    assert list((shop.root / ".minimesh").glob("crash-*.txt"))
+    assert shop.process is not None
+    children = Path(f"/proc/{shop.process.pid}/task/{shop.process.pid}/children").read_text().split()
+    assert sorted(map(int, children)) == sorted([shop.pids()["web"], shop.pids()["tick"]])
+
+
+def test_a_terminal_has_its_output_and_its_interrupt_afterwards(shop: Installed) -> None:
+    leader, terminal = pty.openpty()
+    shown: list[bytes] = []
+
+    def read() -> None:
+        with contextlib.suppress(OSError):
+            while data := os.read(leader, 4096):
+                shown.append(data)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    process = shop.start(stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True)
+    os.close(terminal)
+    shop.new_version()
+    shop.upgrade()
+    until(lambda: b"untouched" in b"".join(shown))
+    text = b"".join(shown).decode()
+    assert f"upgraded {minimesh.__version__} → 9.9.9 in " in text
+    assert text.count("ready in") == 1
+    count = text.count("one half")
+    until(lambda: b"".join(shown).count(b"one half") > count)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == 0
+    reader.join(PATIENCE)
+    os.close(leader)
+    text = b"".join(shown).decode()
+    assert "stopped 2 in" in text
+    assert "0 processes left" in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_in_between_stops_whoever_hears_it(shop: Installed, number: signal.Signals) -> None:
+    process = shop.start()
+    pids = shop.pids()
+    shop.begin()
+    process.send_signal(number)
+    assert process.wait(PATIENCE) == 0
+    until(lambda: all(is_gone(pid) for pid in pids.values()))
+
+
+@pytest.mark.slow
+def test_no_request_fails_under_load(shop: Installed) -> None:
+    """And nothing is left open: the same connections, the same descriptors, after many upgrades."""
+    shop.start()
+    host = shop.gateway
+    failures: list[Exception] = []
+    served = [0] * 8
+    over = threading.Event()
+
+    def call(number: int) -> None:
+        connection = http.client.HTTPConnection(host, timeout=PATIENCE)
+        try:
+            connection.connect()
+            socket = connection.sock
+            while not over.is_set():
+                connection.request("POST" if number % 2 else "GET", "/")
+                answer = connection.getresponse()
+                answer.read()
+                assert answer.status == (501 if number % 2 else 200)
+                served[number] += 1
+                if number < 4:
+                    assert connection.sock is socket, "it was closed"
+                else:
+                    connection.close()
+        except Exception as error:  # noqa: BLE001 - told by the test
+            failures.append(error)
+        finally:
+            connection.close()
+
+    def moved(before: list[int]) -> bool:
+        return all(now > then + 10 for now, then in zip(served, before, strict=True))
+
+    callers = [threading.Thread(target=call, args=(number,)) for number in range(len(served))]
+    for caller in callers:
+        caller.start()
+    until(lambda: min(served) > 10)
+    shop.upgrade()
+    for _ in range(4):
+        before = list(served)
+        assert shop.upgrade()["cut"] == 0
+        until(lambda: moved(before))  # noqa: B023 - asked at once
+    over.set()
+    for caller in callers:
+        caller.join(PATIENCE)
+    assert failures == []
+    shop.upgrade()
+    first = shop.descriptors()
+    for _ in range(15):
+        shop.upgrade()
+    until(lambda: shop.descriptors() == first)
