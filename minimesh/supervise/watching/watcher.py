@@ -1,0 +1,177 @@
+"""Watches files and tells whom their changes concern: by inotify where there is one, by looking every 2 s where not.
+
+Idle it costs nothing: the kernel wakes it, and what an event is about is decided by its name alone. Looking is done in
+a thread, for it is system calls and digests almost all of the time.
+"""
+
+import errno
+from collections.abc import Callable, Sequence
+
+import anyio
+from anyio import to_thread
+
+from minimesh.model.clock import Clock
+from minimesh.supervise.watching.debounce import Debounce
+from minimesh.supervise.watching.inotify import Inotify, OnEvent
+from minimesh.supervise.watching.limits import instances_used_up, watches_used_up
+from minimesh.supervise.watching.target import Target, roots
+from minimesh.supervise.watching.tree import MOST_FILES, Found, Tree
+
+POLL_EVERY = 2.0
+POLL_SHARE = 0.05
+"""Of the time at most is spent with looking at what could not be watched."""
+
+OnChange = Callable[[str, Sequence[str]], None]
+"""Key of a target, and the absolute paths of its files that have changed, have come or have gone, sorted."""
+
+
+class Watcher:
+    """`run` it; `take` says what is to be watched. `on_change` and `on_trouble` (a sentence for people) are called on
+    the loop and must not wait."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        on_change: OnChange,
+        on_trouble: Callable[[str], None],
+        inotify: Callable[[OnEvent], Inotify] = Inotify,
+    ) -> None:
+        self.settled = anyio.Event()
+        self._clock = clock
+        self._on_change = on_change
+        self._on_trouble = on_trouble
+        self._make_inotify = inotify
+        self._inotify: Inotify | None = None
+        self._trees: list[Tree] = []
+        self._wanted: Sequence[Target] | None = None
+        self._dirty: set[str] = set()
+        self._polled: set[str] = set()
+        self._debounce = Debounce()
+        self._wake = anyio.Event()
+        self._refused = 0
+        self._told: set[str] = set()
+
+    def take(self, targets: Sequence[Target]) -> None:
+        """From now on these; `settled` is set when their files are known."""
+        self._wanted = tuple(targets)
+        self.settled = anyio.Event()
+        self._wake.set()
+
+    @property
+    def folders(self) -> int:
+        """How many are of interest."""
+        return len({path for tree in self._trees for path in tree.folders})
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        try:
+            pause = POLL_EVERY
+            while True:
+                with anyio.move_on_after(pause if self._polled else None):
+                    await self._wake.wait()
+                self._wake = anyio.Event()
+                if self._wanted is not None:
+                    await self._begin()
+                elif self._debounce.due is not None:
+                    await self._act()
+                elif self._polled:
+                    began = self._clock.monotonic()
+                    await self._look(set(self._polled))
+                    pause = max(POLL_EVERY, (self._clock.monotonic() - began) / POLL_SHARE)
+        finally:
+            if self._inotify is not None:
+                self._inotify.close()
+
+    async def _begin(self) -> None:
+        """Other targets. What of their files was known before and has changed since is told."""
+        assert self._wanted is not None
+        targets, self._wanted = self._wanted, None
+        if self._inotify is None:
+            self._open()
+        known = {path: print_ for tree in self._trees for path, print_ in tree.prints.items()}
+        before = {path for tree in self._trees for path in tree.folders}
+        self._polled.clear()
+        self._trees = [Tree(root, targets, self._watch, self._leave, known) for root in roots(targets)]
+        found = await to_thread.run_sync(self._start)
+        for path in before - {path for tree in self._trees for path in tree.folders}:
+            self._leave(path)
+        self._tell(found)
+        if self._wanted is None:
+            self.settled.set()
+        if self._debounce.due is not None:
+            self._wake.set()
+
+    async def _act(self) -> None:
+        """Waits until the changes are over, and looks at them."""
+        while (pause := (self._debounce.due or 0.0) - self._clock.monotonic()) > 0:  # noqa: ASYNC110 - for time alone
+            await anyio.sleep(pause)
+        self._debounce.clear()
+        dirty, self._dirty = self._dirty, set()
+        await self._look(dirty)
+
+    async def _look(self, paths: set[str]) -> None:
+        self._tell(await to_thread.run_sync(self._looked, paths))
+
+    def _start(self) -> Found:
+        now = self._clock.wall()
+        return _together([tree.start(now) for tree in self._trees])
+
+    def _looked(self, paths: set[str]) -> Found:
+        now = self._clock.wall()
+        return _together([tree.look(tree.folders if "" in paths else paths, now) for tree in self._trees])
+
+    def _tell(self, found: Found) -> None:
+        self._polled.update(tree.root for tree in self._trees if tree.root not in tree.folders)
+        if self._refused:
+            refused, self._refused = self._refused, 0
+            self._say_once("watches", watches_used_up(refused, self.folders))
+        if any(tree.full for tree in self._trees):
+            self._say_once("files", f"watch: there are more than {MOST_FILES} files, and the others are not watched")
+        for key, paths in found.items():
+            self._on_change(key, sorted(set(paths)))
+
+    def _say_once(self, what: str, text: str) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            self._on_trouble(text)
+
+    def _open(self) -> None:
+        try:
+            self._inotify = self._make_inotify(self._on_event)
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._say_once("instances", instances_used_up())
+
+    def _watch(self, path: str) -> None:
+        """Called in the thread that looks."""
+        if self._inotify is None:
+            self._polled.add(path)
+            return
+        try:
+            self._inotify.add(path)
+            self._polled.discard(path)
+        except OSError as error:
+            self._refused += error.errno == errno.ENOSPC and path not in self._polled
+            self._polled.add(path)
+
+    def _leave(self, path: str) -> None:
+        if any(path in tree.folders for tree in self._trees):
+            return
+        self._polled.discard(path)
+        if self._inotify is not None:
+            self._inotify.forget(path)
+
+    def _on_event(self, path: str, name: str, is_folder: bool) -> None:
+        if path and not any(tree.sees(path, name, folder=is_folder) for tree in self._trees):
+            return
+        self._dirty.add(path)
+        self._debounce.note(self._clock.monotonic())
+        self._wake.set()
+
+
+def _together(each: Sequence[Found]) -> Found:
+    found: Found = {}
+    for one in each:
+        for key, paths in one.items():
+            found.setdefault(key, []).extend(paths)
+    return found
