@@ -63,6 +63,8 @@ def request(options: UpOptions) -> ReloadRequest:
         asked["further"] = [str(path) for path in options.further]
     if options.overrides:
         asked["overrides"] = list(options.overrides)
+    if options.watch:
+        asked["watch"] = True
     return asked
 
 

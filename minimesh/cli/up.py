@@ -48,6 +48,7 @@ def up(
     ui: bool,
     overrides: tuple[str, ...],
     profile: tuple[str, ...],
+    watch: bool,
     **terminal: Any,
 ) -> int:
     """Runs the mesh here until Ctrl-C, or starts it apart with -d, --wait or --ui."""
@@ -71,6 +72,7 @@ def up(
         overrides=overrides,
         profiles=profile,
         alone=no_deps,
+        watch=watch,
     )
     if svc or profile or dry_run or apart or asked.named:
         project = load(context, overrides).project
@@ -155,6 +157,7 @@ COMMANDS: dict[str, Command] = {
             Option(("--no-attach",), "do not show the output of this one; may be repeated", "SVC", repeat=True),
             Option(("--exit-code-from",), "end with this service or task, and with its exit code", "SVC"),
             Option(("--abort-on-failure",), "end as soon as one fails, with its exit code"),
+            Option(("--watch",), "reload when minimesh.toml or .env changes"),
             Option(("--no-log-prefix",), "output without the service's name before each line"),
             Option(("--timestamps",), "output with the time before each line"),
             Option(("--ui",), "-d, then minimesh ui; leaving it asks whether all goes on"),

@@ -16,6 +16,7 @@ from minimesh.control.report import (
     Note,
     Problem,
     Ready,
+    Refused,
     ServiceEvent,
     Stopped,
     Stopping,
@@ -89,6 +90,9 @@ class Watch:
                 self._stopped(event)
             case Trouble():
                 self._display.line(coloured(of_problem(event.problem).told().text, self._err))
+            case Refused():
+                for mistake in event.mistakes:
+                    self._display.line(coloured(mistake, self._err))
             case Problem():
                 self.problem = event
             case _:

@@ -37,13 +37,14 @@ NEVER_BEGUN = frozenset({State.PENDING, State.STOPPED})
 class Asked:
     """only: start these too, with what they need (empty: everything); None: leave what is stopped as it is.
     profiles: turn these on. further, overrides: instead of those until now; None: as they are. dry_run: tell what would
-    be done, and do nothing."""
+    be done, and do nothing. watch: read the files again whenever one changes."""
 
     only: tuple[str, ...] | None = None
     profiles: tuple[str, ...] = ()
     further: tuple[Path, ...] | None = None
     overrides: tuple[str, ...] | None = None
     dry_run: bool = False
+    watch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +230,7 @@ def with_asked(options: UpOptions, asked: Asked) -> UpOptions:
         profiles=tuple(dict.fromkeys((*options.profiles, *asked.profiles))),
         further=options.further if asked.further is None else asked.further,
         overrides=options.overrides if asked.overrides is None else asked.overrides,
+        watch=options.watch or asked.watch,
     )
 
 

@@ -18,6 +18,7 @@ def words(options: UpOptions) -> list[str]:
         *(f"--profile={profile}" for profile in options.profiles),
         *(f"--only={name}" for name in options.only),
         *(["--alone"] if options.alone else []),
+        *(["--watch"] if options.watch else []),
     ]
 
 
@@ -31,6 +32,7 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[UpOptions, bool]:
     parser.add_argument("--profile", action="append", default=[], metavar="P", help="start what has this profile too")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="start this and what it needs")
     parser.add_argument("--alone", action="store_true", help="these alone, which then wait for nobody")
+    parser.add_argument("--watch", action="store_true", help="read the files again when one of them changes")
     parser.add_argument("--detached", action="store_true", help="output goes to .minimesh/logs/mesh.log")
     given = parser.parse_args(arguments)
     options = UpOptions(
@@ -41,5 +43,6 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[UpOptions, bool]:
         overrides=tuple(given.set),
         profiles=tuple(given.profile),
         alone=given.alone,
+        watch=given.watch,
     )
     return options, given.detached

@@ -12,17 +12,15 @@ _Body: TypeAlias = dict[object, object]
 
 def asked(body: object) -> Asked:
     """Out of a ReloadRequest. Raises ApiError."""
-    fields = _fields(body, "only", "profiles", "further", "overrides", "dry_run")
-    dry_run = fields.get("dry_run", False)
-    if not isinstance(dry_run, bool):
-        raise _bad("dry_run: expected true or false")
+    fields = _fields(body, "only", "profiles", "further", "overrides", "dry_run", "watch")
     further = _texts(fields, "further")
     return Asked(
         _texts(fields, "only"),
         _texts(fields, "profiles") or (),
         None if further is None else tuple(map(Path, further)),
         _texts(fields, "overrides"),
-        dry_run,
+        _flag(fields, "dry_run"),
+        _flag(fields, "watch"),
     )
 
 
@@ -47,6 +45,13 @@ def _texts(fields: _Body, name: str) -> tuple[str, ...] | None:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise _bad(f"{name}: expected a list of strings")
     return tuple(value)
+
+
+def _flag(fields: _Body, name: str) -> bool:
+    value = fields.get(name, False)
+    if not isinstance(value, bool):
+        raise _bad(f"{name}: expected true or false")
+    return value
 
 
 def _bad(message: str) -> ApiError:

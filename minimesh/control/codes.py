@@ -13,6 +13,7 @@ STOPPING = "MM110"
 NO_FILE = "MM111"
 OTHER_VERSION = "MM112"
 CRASH_LOOP = "MM301"
+WATCH = "MM302"
 CRASH = "MM500"
 
 explain: dict[str, str] = {
@@ -43,6 +44,11 @@ tasks in minimesh.toml.""",
 A service ended as many times in a row as `restart` allows, and is not started again by itself. From the third
 failure on it is shown as crash-loop, until it has been ready for ten seconds. The last line that it wrote to
 stderr mostly says why. `minimesh restart NAME` tries again from the beginning.""",
+    WATCH: """\
+The kernel watches no more files for this user: editors and other programs use up what inotify(7) allows. Files
+are looked at every two seconds instead, so changes are still noticed, later. The line of help raises the limit
+until the next boot; a file in /etc/sysctl.d keeps it. More than 100,000 files are not watched at all: narrow the
+globs, or name folders in `ignore`.""",
     UNKNOWN_CODEC: """\
 MINIMESH_CODEC chooses what reads and writes HTTP/1.1; there is no codec of that name. Without it the
 fast one is taken.""",

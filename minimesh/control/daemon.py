@@ -36,6 +36,7 @@ from minimesh.control.report import (
     Note,
     Problem,
     Ready,
+    Refused,
     Reporter,
     ServiceEvent,
     Stopped,
@@ -295,6 +296,8 @@ def _write(event: Event) -> None:
             line = _error(event)
         case Trouble():
             line = _error(event.problem)
+        case Refused():
+            line = "\n".join(event.mistakes)
         case Ready():
             line = f"ready in {event.seconds:.1f} s   {event.url or ''}"
         case Upgraded():

@@ -24,6 +24,7 @@ from minimesh.control.serving import Serving
 from minimesh.control.telling import Telling
 from minimesh.control.tune import Collector
 from minimesh.control.views import MeshState, UpgradedView
+from minimesh.control.watching import Watching
 from minimesh.control.world import World
 from minimesh.dataplane import Codec, DataPlane
 from minimesh.model.clock import Clock
@@ -106,6 +107,7 @@ class Mesh:
         self.autoscaler = Autoscaler(lambda: self.project, self.windows, self.changes.scale)
         self.access_log = AccessLogKeeper(self.project, telemetry.ring, self.telling.note)
         self.bypasses = Bypasses(prepared.run.run_id, self._called_replicas, self.telling.bypass)
+        self.watching = Watching(prepared.world, self.supervisor, self.changes, self.journal, report, clock)
         self.ended = anyio.Event()
         self._at_end: list[Callable[[], None]] = []
         self._report = report
@@ -151,6 +153,7 @@ class Mesh:
                 tasks.start_soon(self.bypasses.watch)
                 tasks.start_soon(self.access_log.run)
                 tasks.start_soon(self.autoscaler.run)
+                tasks.start_soon(self.watching.run)
                 tasks.start_soon(self._start if self._inherited is None else self._continue)
                 await self._stop_wanted.wait()
                 await self._stop()
@@ -306,6 +309,7 @@ class Mesh:
         self.logs.take(world.project.logs)
         self.access_log.take(world.project)
         self.telling.forget_others(world)
+        self.watching.take(world)
 
 
 def first_snapshot(world: World) -> Snapshot:

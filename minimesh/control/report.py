@@ -14,7 +14,8 @@ class UpOptions:
 
     project: a ready-made one instead of a file, with the warnings that its reading gave. only: these services and
     what they depend on (empty: all whose profile is on). further, overrides: what is merged into the file, as
-    `minimesh.spec.load` takes it. profiles: those asked for. alone: `only` wait for nobody, and bring nobody with them.
+    `minimesh.spec.load` takes it. profiles: those asked for. watch: read
+    the files again when one of them changes. alone: `only` wait for nobody, and bring nobody with them.
     """
 
     root: Path
@@ -26,6 +27,7 @@ class UpOptions:
     overrides: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
     alone: bool = False
+    watch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,26 @@ class Trouble:
     problem: Problem
 
 
-Event: TypeAlias = ConfigOk | Note | ServiceEvent | LogLine | Ready | Upgraded | Stopping | Stopped | Problem | Trouble
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Changed files cannot be used, so nothing was changed: each mistake as `minimesh validate` tells it."""
+
+    mistakes: tuple[str, ...]
+
+
+Event: TypeAlias = (
+    ConfigOk
+    | Note
+    | ServiceEvent
+    | LogLine
+    | Ready
+    | Upgraded
+    | Stopping
+    | Stopped
+    | Problem
+    | Trouble
+    | Refused
+)
 
 
 class Reporter(Protocol):

@@ -395,13 +395,15 @@ class DownView(TypedDict):
 class ReloadRequest(TypedDict):
     """only: start these too where they do not run, with what they need (empty: everything); None: leave what is
     stopped as it is. profiles: turn these on. further, overrides: the files and values (`gateway.http=7444`) that are
-    merged into minimesh.toml, instead of those until now. dry_run: only tell what would be done."""
+    merged into minimesh.toml, instead of those until now. dry_run: only tell what would be done. watch: read
+    the files again whenever one of them changes."""
 
     only: NotRequired[list[str] | None]
     profiles: NotRequired[list[str]]
     further: NotRequired[list[str] | None]
     overrides: NotRequired[list[str] | None]
     dry_run: NotRequired[bool]
+    watch: NotRequired[bool]
 
 
 class ScaleRequest(TypedDict):

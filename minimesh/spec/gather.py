@@ -22,12 +22,13 @@ LOCAL_FILE = "minimesh.local.toml"
 class Gathered:
     """`document`: the merged whole; None if the project's own file cannot be read. `files`: absolute, in order.
 
-    `whole`: no file had to be left out because it cannot be read.
+    `patterns`: those of `include`, absolute. `whole`: no file had to be left out because it cannot be read.
     """
 
     reading: Reading
     document: Node | None = None
     files: dict[Path, None] = field(default_factory=dict)
+    patterns: list[Path] = field(default_factory=list)
     whole: bool = True
 
     def first(self, file: Path) -> None:
@@ -68,7 +69,8 @@ def gather(reading: Reading, file: Path, further: Sequence[Path], overrides: Seq
     gathered = Gathered(reading)
     gathered.first(file)
     local = file.with_name(LOCAL_FILE)
-    for path in included(gathered.document) if gathered.document else ():
+    includes, gathered.patterns = included(gathered.document) if gathered.document else ([], [])
+    for path in includes:
         if path not in (local, *further):  # they have their turn
             gathered.file(path)
     if is_there(local):

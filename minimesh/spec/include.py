@@ -76,14 +76,19 @@ INCLUDE = Key(
 )
 
 
-def included(document: Node) -> list[Path]:
-    """The files that a document includes, in order, each once. What is wrong with one leaves the others."""
+def included(document: Node) -> tuple[list[Path], list[Path]]:
+    """The files that a document includes, in order, each once; and its patterns, whatever they match.
+
+    What is wrong with one leaves the others."""
     node = document.children.get(INCLUDE.name)
     paths: dict[Path, None] = {}
+    patterns: list[Path] = []
     for item in node.items if node else ():
         try:
             found = INCLUDED.read(item)
         except RejectedError:
             continue
         paths |= dict.fromkeys(Path(os.path.normpath(path)) for path in found)
-    return list(paths)
+        if glob.has_magic(text := item.text()):
+            patterns.append(Path(os.path.normpath(item.folder / text)))
+    return list(paths), patterns

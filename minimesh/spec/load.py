@@ -38,12 +38,14 @@ class Loaded:
     """A project that can run, and what its author may want to know.
 
     `files`: all that were read, absolute, and where minimesh.local.toml and .env would be that are not there.
+    `patterns`: of the files that `include` brings, so that new ones are noticed; absolute.
     `document`: all of them merged; None if the project comes from no file.
     """
 
     project: Project
     warnings: tuple[Problem, ...]
     files: tuple[Path, ...] = ()
+    patterns: tuple[Path, ...] = ()
     document: Node | None = None
 
 
@@ -68,7 +70,7 @@ def load(file: Path, environ: Mapping[str, str], further: Sequence[Path] = (), o
         problems = tuple(problem for problem in problems if problem.code not in _HANGS_ON_OTHERS)
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise SpecError(problems)
-    return Loaded(project, problems, (*gathered.files, beside), gathered.document)
+    return Loaded(project, problems, (*gathered.files, beside), tuple(gathered.patterns), gathered.document)
 
 
 def _plain(file: Path) -> Path:

@@ -58,5 +58,5 @@ def _watch(fields: Fields) -> Watch | None:
 WATCH = Key(
     "watch",
     Table((PATHS, IGNORE, ACTION), _watch, short=PATHS, example='["web/**/*.py"]'),
-    "files whose change restarts it under `up --watch`, from the folder of this file",
+    "files whose change restarts it, from the folder of this file",
 )

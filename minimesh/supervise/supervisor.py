@@ -220,6 +220,12 @@ class Supervisor:
             group.send(pid, signal.SIGKILL)
         self._children.take_over([*state["adopted"], *unwanted])
 
+    def signal(self, name: str, number: int) -> None:
+        """Sends a signal to the process groups of all replicas that run."""
+        for instance in self._units.get(name, ()):
+            if instance.status.pid is not None:
+                group.send(instance.status.pid, number)
+
     def status(self) -> tuple[InstanceStatus, ...]:
         """Of all instances, in the order of the programs, replicas together."""
         return tuple(status for instances in self._board.statuses.values() for status in instances)

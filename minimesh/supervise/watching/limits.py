@@ -7,25 +7,20 @@ PROC = Path("/proc/sys/fs/inotify")
 ENOUGH_WATCHES, ENOUGH_INSTANCES = 524_288, 1_024
 
 
-def watches_used_up(refused: int, wanted: int) -> str:
-    name = "fs.inotify.max_user_watches"
-    return (
-        f"watch: {name} is used up{_now(name)}: {refused} of {wanted} folders are looked at every 2 s instead; "
-        f"help: {_raise(name, ENOUGH_WATCHES)}"
-    )
+def watches_used_up(refused: int, wanted: int) -> tuple[str, str]:
+    """What happened, and a command that helps."""
+    folders = "1 folder is" if refused == 1 else f"{refused} folders are"
+    return _used_up("fs.inotify.max_user_watches", f"{folders} looked at every 2 s, of {wanted}", ENOUGH_WATCHES)
 
 
-def instances_used_up() -> str:
-    name = "fs.inotify.max_user_instances"
-    return (
-        f"watch: {name} is used up{_now(name)}: all folders are looked at every 2 s instead; "
-        f"help: {_raise(name, ENOUGH_INSTANCES)}"
-    )
+def instances_used_up() -> tuple[str, str]:
+    return _used_up("fs.inotify.max_user_instances", "all folders are looked at every 2 s", ENOUGH_INSTANCES)
 
 
-def _now(name: str) -> str:
+def _used_up(name: str, instead: str, enough: int) -> tuple[str, str]:
     value = _value(name)
-    return f" ({value})" if value else ""
+    now = f" ({value})" if value else ""
+    return f"{name}{now} is used up, so {instead} instead of being watched", _raise(name, enough)
 
 
 def _raise(name: str, enough: int) -> str:

@@ -31,9 +31,11 @@ Found = dict[str, list[str]]
 
 
 class Reach(NamedTuple):
-    """What of a glob is left in a folder. named: see `Glob.named`. since: rules before this one do not count."""
+    """What of a glob is left in a folder. target, glob: which one it is. named: see `Glob.named`. since: rules before
+    this one do not count."""
 
     target: int
+    glob: int
     parts: Parts
     named: bool
     since: int = 0
@@ -79,11 +81,12 @@ class Tree:
         self._targets = targets
         self._left = [Left(target) for target in targets]
         self._reaches = frozenset(
-            Reach(number, glob.parts, glob.named)
+            Reach(number, index, glob.parts, glob.named)
             for number, target in enumerate(targets)
-            for glob in target.globs()
+            for index, glob in enumerate(target.globs())
             if glob.root == root
         )
+        self._met: set[tuple[int, int]] = set()
         self._rules = rules_above(root)
         self._watch = watch
         self._leave = leave
@@ -110,6 +113,11 @@ class Tree:
             for folder in self.folders.values()
             for name, (_, print_) in folder.files.items()
         }
+
+    def unmet(self) -> list[tuple[str, str]]:
+        """Globs that no file matches so far, behind the key of their target."""
+        globs = sorted({(reach.target, reach.glob) for reach in self._reaches} - self._met)
+        return [(self._targets[target].key, self._targets[target].paths[glob]) for target, glob in globs]
 
     def sees(self, path: str, name: str, *, folder: bool) -> bool:
         """Whether a look would be worth it after something happened to this entry of a folder."""
@@ -209,8 +217,9 @@ class Tree:
     def _keys(self, folder: Folder, name: str, path: str) -> frozenset[str]:
         """Whom a file concerns."""
         matching = [reach for reach in folder.candidates(name) if is_match(reach.parts, name)]
-        meant = self._meant(folder, matching, name, path, folder_=False)
-        return frozenset(self._targets[reach.target].key for reach, _ in meant)
+        meant = [reach for reach, _ in self._meant(folder, matching, name, path, folder_=False)]
+        self._met.update((reach.target, reach.glob) for reach in meant)
+        return frozenset(self._targets[reach.target].key for reach in meant)
 
     def _into(self, folder: Folder, name: str, *, linked: bool) -> frozenset[Reach]:
         """What is left of the globs in a folder in a folder; nothing: there is no reason to go there."""
@@ -222,7 +231,7 @@ class Tree:
         ]
         meant = dict(self._meant(folder, [reach for reach, _ in rests], name, path, folder_=True))
         return frozenset(
-            Reach(reach.target, rest, reach.named and not is_magic(rest[0]), meant[reach])
+            Reach(reach.target, reach.glob, rest, reach.named and not is_magic(rest[0]), meant[reach])
             for reach, rest in rests
             if reach in meant
         )

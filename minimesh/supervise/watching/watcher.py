@@ -26,20 +26,23 @@ OnChange = Callable[[str, Sequence[str]], None]
 
 
 class Watcher:
-    """`run` it; `take` says what is to be watched. `on_change` and `on_trouble` (a sentence for people) are called on
-    the loop and must not wait."""
+    """`run` it; `take` says what is to be watched. `on_change` and `on_trouble` (a sentence for people, and
+    a command that helps) are called on the loop and must not wait; so is `on_unmet`, with the key of a target and a
+    glob of it that no file matches."""
 
     def __init__(
         self,
         clock: Clock,
         on_change: OnChange,
-        on_trouble: Callable[[str], None],
+        on_trouble: Callable[[str, str], None],
+        on_unmet: Callable[[str, str], None] = lambda key, glob: None,
         inotify: Callable[[OnEvent], Inotify] = Inotify,
     ) -> None:
         self.settled = anyio.Event()
         self._clock = clock
         self._on_change = on_change
         self._on_trouble = on_trouble
+        self._on_unmet = on_unmet
         self._make_inotify = inotify
         self._inotify: Inotify | None = None
         self._trees: list[Tree] = []
@@ -96,6 +99,8 @@ class Watcher:
         for path in before - {path for tree in self._trees for path in tree.folders}:
             self._leave(path)
         self._tell(found)
+        for key, glob in [each for tree in self._trees for each in tree.unmet()]:
+            self._on_unmet(key, glob)
         if self._wanted is None:
             self.settled.set()
         if self._debounce.due is not None:
@@ -124,23 +129,23 @@ class Watcher:
         self._polled.update(tree.root for tree in self._trees if tree.root not in tree.folders)
         if self._refused:
             refused, self._refused = self._refused, 0
-            self._say_once("watches", watches_used_up(refused, self.folders))
+            self._say_once("watches", *watches_used_up(refused, self.folders))
         if any(tree.full for tree in self._trees):
-            self._say_once("files", f"watch: there are more than {MOST_FILES} files, and the others are not watched")
+            self._say_once("files", f"there are more than {MOST_FILES:,} files to watch; those beyond are not", "")
         for key, paths in found.items():
             self._on_change(key, sorted(set(paths)))
 
-    def _say_once(self, what: str, text: str) -> None:
+    def _say_once(self, what: str, message: str, help_: str) -> None:
         if what not in self._told:
             self._told.add(what)
-            self._on_trouble(text)
+            self._on_trouble(message, help_)
 
     def _open(self) -> None:
         try:
             self._inotify = self._make_inotify(self._on_event)
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
-                self._say_once("instances", instances_used_up())
+                self._say_once("instances", *instances_used_up())
 
     def _watch(self, path: str) -> None:
         """Called in the thread that looks."""
