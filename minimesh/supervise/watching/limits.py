@@ -9,18 +9,17 @@ ENOUGH_WATCHES, ENOUGH_INSTANCES = 524_288, 1_024
 
 def watches_used_up(refused: int, wanted: int) -> tuple[str, str]:
     """What happened, and a command that helps."""
-    folders = "1 folder is" if refused == 1 else f"{refused} folders are"
-    return _used_up("fs.inotify.max_user_watches", f"{folders} looked at every 2 s, of {wanted}", ENOUGH_WATCHES)
+    return _used_up("fs.inotify.max_user_watches", f"{refused} of {wanted}", ENOUGH_WATCHES)
 
 
 def instances_used_up() -> tuple[str, str]:
-    return _used_up("fs.inotify.max_user_instances", "all folders are looked at every 2 s", ENOUGH_INSTANCES)
+    return _used_up("fs.inotify.max_user_instances", "all", ENOUGH_INSTANCES)
 
 
-def _used_up(name: str, instead: str, enough: int) -> tuple[str, str]:
+def _used_up(name: str, folders: str, enough: int) -> tuple[str, str]:
     value = _value(name)
     now = f" ({value})" if value else ""
-    return f"{name}{now} is used up, so {instead} instead of being watched", _raise(name, enough)
+    return f"{name}{now} is used up: {folders} watched folders are looked at every 2 s instead", _raise(name, enough)
 
 
 def _raise(name: str, enough: int) -> str:
