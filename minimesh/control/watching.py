@@ -37,6 +37,9 @@ RESTING = frozenset({State.PENDING, State.WAITING, State.STOPPING, State.STOPPED
 HEARING = frozenset({State.RUNNING, State.READY, State.FAILED})
 """States of a process that has had the time to say which signals it handles."""
 
+READ_WITHIN = 1.0
+"""Seconds in which somebody else's reload has read its files: what has changed since is looked at again."""
+
 
 @dataclass(slots=True)
 class _Changed:
@@ -59,6 +62,8 @@ class Watching:
         self._report = report
         self._clock = clock
         self._targets = targets(world)
+        self._since = clock.wall()
+        self._began: float | None = None
         self._wanted = anyio.Event()
         self._watcher: Watcher | None = None
         self._pending: dict[str, _Changed] = {}
@@ -74,9 +79,10 @@ class Watching:
         if wanted == self._targets:
             return
         self._targets = wanted
+        self._since = self._began if self._began is not None else self._clock.wall() - READ_WITHIN
         self._wanted.set()
         if self._watcher is not None:
-            self._watcher.take(wanted)
+            self._watcher.take(wanted, self._since)
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -84,7 +90,7 @@ class Watching:
         from minimesh.supervise.watching.watcher import Watcher  # noqa: PLC0415 - most projects watch nothing
 
         self._watcher = Watcher(self._clock, self._on_change, self._tell, self._on_unmet)
-        self._watcher.take(self._targets)
+        self._watcher.take(self._targets, self._since)
         async with anyio.create_task_group() as group:
             group.start_soon(self._watcher.run)
             while True:
@@ -128,6 +134,7 @@ class Watching:
 
     async def _reload(self, changed: _Changed) -> None:
         self._say(MESH, "reloading", f"{changed_files(sorted(changed.paths), self._world.project.root)} changed")
+        self._began = self._clock.wall()
         try:
             await self._changes.reload(Asked())
         except SpecError as error:
@@ -140,6 +147,8 @@ class Watching:
             self._report(Trouble(error.problem))
         except Exception as error:  # noqa: BLE001 - the next change may find it well, and the services run on
             self._say(MESH, "refused", f"nothing changed: {error}")
+        finally:
+            self._began = None
 
     def _files_of(self, mistakes: Sequence[Mistake]) -> list[Path]:
         """Where the mistakes are: in a file that is not part of the project yet, say."""

@@ -15,12 +15,14 @@ RECENT = 1_000_000_000
 
 
 class Fingerprint(NamedTuple):
-    """digest: b"" where the file is not small, or could not be read."""
+    """digest: b"" where the file is not small, or could not be read. changed: when it was written or came to this
+    name, as the kernel's clock has it, which is some milliseconds behind. Times in nanoseconds."""
 
     modified: int
     size: int
     inode: int
     digest: bytes
+    changed: int = 0
 
     def is_same(self, other: "Fingerprint") -> bool:
         if self.digest and other.digest:
@@ -39,7 +41,7 @@ def fingerprint(path: str, before: Fingerprint | None, now: float) -> Fingerprin
     facts = (found.st_mtime_ns, found.st_size, found.st_ino)
     if before is not None and before[:3] == facts and found.st_mtime_ns < now * 1e9 - RECENT:
         return before
-    return Fingerprint(*facts, _digest(path) if found.st_size <= SMALL else b"")
+    return Fingerprint(*facts, _digest(path) if found.st_size <= SMALL else b"", found.st_ctime_ns)
 
 
 def _digest(path: str) -> bytes:

@@ -8,6 +8,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,11 +94,15 @@ class Tree:
         self._known = dict(known or {})
         self._files = 0
         self._now = 0.0
+        self._since = inf
         self._found: Found = {}
 
-    def start(self, now: float) -> Found:
-        """Reads all of it. Only what differs from the fingerprints that were known before is a change."""
+    def start(self, now: float, since: float = inf) -> Found:
+        """Reads all of it. A change is what differs from the fingerprints that were known before, and of the other
+        files what came or was written after `since` (wall seconds)."""
+        self._since = since
         found = self._looked([self.root], now, fresh=True)
+        self._since = inf
         self._known.clear()
         return found
 
@@ -194,7 +199,8 @@ class Tree:
             gone.pop(entry.name, None)
             folder.files[entry.name] = (keys, now)
             self._files += before is None
-            if (seen is None and not fresh) or (seen is not None and not now.is_same(seen)):
+            new = not fresh or now.changed > self._since * 1e9
+            if new if seen is None else not now.is_same(seen):
                 self._tell(entry.path, keys)
         for name, (keys, _) in gone.items():
             self._forget_file(folder, name, keys, fresh=fresh)

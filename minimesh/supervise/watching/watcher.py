@@ -6,6 +6,7 @@ a thread, for it is system calls and digests almost all of the time.
 
 import errno
 from collections.abc import Callable, Sequence
+from math import inf
 
 import anyio
 from anyio import to_thread
@@ -47,6 +48,7 @@ class Watcher:
         self._inotify: Inotify | None = None
         self._trees: list[Tree] = []
         self._wanted: Sequence[Target] | None = None
+        self._since = inf
         self._dirty: set[str] = set()
         self._polled: set[str] = set()
         self._debounce = Debounce()
@@ -54,9 +56,10 @@ class Watcher:
         self._refused = 0
         self._told: set[str] = set()
 
-    def take(self, targets: Sequence[Target]) -> None:
-        """From now on these; `settled` is set when their files are known."""
+    def take(self, targets: Sequence[Target], since: float = inf) -> None:
+        """From now on these; `settled` is set when their files are known. since: see `Tree.start`."""
         self._wanted = tuple(targets)
+        self._since = since
         self.settled = anyio.Event()
         self._wake.set()
 
@@ -95,7 +98,7 @@ class Watcher:
         before = {path for tree in self._trees for path in tree.folders}
         self._polled.clear()
         self._trees = [Tree(root, targets, self._watch, self._leave, known) for root in roots(targets)]
-        found = await to_thread.run_sync(self._start)
+        found = await to_thread.run_sync(self._start, self._since)
         for path in before - {path for tree in self._trees for path in tree.folders}:
             self._leave(path)
         self._tell(found)
@@ -117,9 +120,9 @@ class Watcher:
     async def _look(self, paths: set[str]) -> None:
         self._tell(await to_thread.run_sync(self._looked, paths))
 
-    def _start(self) -> Found:
+    def _start(self, since: float) -> Found:
         now = self._clock.wall()
-        return _together([tree.start(now) for tree in self._trees])
+        return _together([tree.start(now, since) for tree in self._trees])
 
     def _looked(self, paths: set[str]) -> Found:
         now = self._clock.wall()

@@ -269,6 +269,15 @@ def test_other_globs_remember_what_was_known(tmp_path: Path) -> None:
     assert tree.start(NOW) == {"web": [str(tmp_path / "a.py")]}
 
 
+def test_what_came_while_others_were_watched_is_a_change(tmp_path: Path) -> None:
+    make(tmp_path, {"a.py": "1", "b.py": "1"})
+    seen = (tmp_path / "b.py").stat().st_ctime
+    tree = Tree(tmp_path, [Target("web", tmp_path, ("*",))], lambda path: None, lambda path: None)
+    assert tree.start(NOW, seen + 60) == {}
+    tree = Tree(tmp_path, [Target("web", tmp_path, ("b*",))], lambda path: None, lambda path: None)
+    assert tree.start(NOW, seen) == {"web": [str(tmp_path / "b.py")]}
+
+
 SOME = r"a b/ /a *.py !a.py a/b **/b a/** !b a* #a /* !/b !b/ a//b ** / ! [^a] [!b].py \a ? a/*/b **/a/ a**"
 LINES = st.sampled_from([*SOME.split(), "", "a ", r"a\ "])
 NAMES = st.sampled_from(["a", "b", "c", "a.py", "b.py"])
