@@ -1,8 +1,9 @@
 """What is left out of a watch: what git leaves out, and what no editor's user means."""
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,9 +14,11 @@ FOLDERS = frozenset({".git", ".hg", ".jj", ".svn", ".minimesh", "__pycache__", "
 FILES = ("*.sw[a-z]", "*~", "4913", ".#*", "#*#", "*___jb_tmp___", "*___jb_old___", ".DS_Store")
 """Backups, swap and lock files of vim, Emacs, JetBrains and others; vim tries a folder with a file called 4913."""
 
+_LEFT = re.compile("|".join(map(translate, FILES)))
+
 
 def is_always_out(name: str, *, folder: bool) -> bool:
-    return name in FOLDERS if folder else any(fnmatchcase(name, pattern) for pattern in FILES)
+    return name in FOLDERS if folder else _LEFT.match(name) is not None
 
 
 class Rules:
