@@ -7,6 +7,7 @@ from pathlib import Path
 
 from minimesh.control.world import World
 from minimesh.model.service import Service, Task
+from minimesh.spec.render import printable
 from minimesh.supervise.watching.globs import is_magic
 from minimesh.supervise.watching.target import Target
 
@@ -27,11 +28,13 @@ def targets(world: World, doubtful: Iterable[Path] = ()) -> tuple[Target, ...]:
 
 
 def own_files(world: World, doubtful: Iterable[Path] = ()) -> list[Target]:
-    """What was read to make this world, or would be read if it were there."""
+    """What was read to make this world, or would be read if it were there; of a link both ends."""
     programs: tuple[Service | Task, ...] = (*world.project.services.values(), *world.project.tasks.values())
     env_files = [file.path for each in programs if each.process for file in each.process.env_files]
     root = world.project.root
-    found = [_file(root, path) for path in (*world.loaded.files, *env_files, *doubtful)]
+    files = [*world.loaded.files, *env_files, *doubtful]
+    files += [path.resolve() for path in files if path.is_symlink()]
+    found = [_file(root, path) for path in files]
     found += [_pattern(root, pattern) for pattern in world.loaded.patterns]
     by_root: dict[Path, list[str]] = {}
     for folder, pattern in dict.fromkeys(found):
@@ -63,4 +66,4 @@ def _pattern(root: Path, pattern: Path) -> tuple[Path, str]:
 
 def _from(root: Path, path: str) -> str:
     relative = os.path.relpath(path, root)
-    return path if relative.startswith("..") else relative
+    return printable(path if relative.startswith("..") else relative)

@@ -35,11 +35,16 @@ def parse(line: str) -> Line | None:
     text = text.removesuffix("/")
     if not text:
         return None
-    parts = [_ESCAPED.sub(r"[\1]", part).replace("[^", "[!") for part in text.removeprefix("/").split("/")]
+    parts = [_ESCAPED.sub(_literal, part.replace("[^", "[!")) for part in text.removeprefix("/").split("/")]
     if "/" in text:
         return Line(back, folders_only, lambda names: _is_way(parts, names))
     matches = re.compile(translate(parts[0])).match
     return Line(back, folders_only, lambda names: matches(names[-1]) is not None)
+
+
+def _literal(escaped: re.Match[str]) -> str:
+    """The character behind a backslash, for fnmatch, which knows none."""
+    return f"[{escaped[1]}]" if escaped[1] in "*?[" else escaped[1]
 
 
 def _is_way(parts: Sequence[str], names: Sequence[str]) -> bool:

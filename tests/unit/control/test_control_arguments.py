@@ -22,6 +22,7 @@ ROOT = Path("/shop")
             further=(ROOT / "a.toml", ROOT / "--b.toml"),
             overrides=("gateway.http=7444", "--x=1", "a.b = two words"),
             profiles=("full", "debug"),
+            watch=True,
         ),
     ],
 )

@@ -278,9 +278,11 @@ def test_what_came_while_others_were_watched_is_a_change(tmp_path: Path) -> None
     assert tree.start(NOW, seen - 1) == {"web": [str(tmp_path / "b.py")]}
 
 
-SOME = r"a b/ /a *.py !a.py a/b **/b a/** !b a* #a /* !/b !b/ a//b ** / ! [^a] [!b].py \a ? a/*/b **/a/ a**"
-LINES = st.sampled_from([*SOME.split(), "", "a ", r"a\ "])
-NAMES = st.sampled_from(["a", "b", "c", "a.py", "b.py"])
+SOME = (
+    r"b/ /a *.py !a.py a/b **/b a/** !b a* #a /* !/b !b/ a//b ** / ! [^a] [!b].py \a ? a/*/b **/a/ a** \!a \#a \* [a\]b"
+)
+LINES = st.sampled_from([*SOME.split(), "a", "", "a ", r"a\ "])
+NAMES = st.sampled_from(["a", "b", "c", "a.py", "b.py", "!a", "#a", "*"])
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
 
 
@@ -296,10 +298,10 @@ def test_what_git_leaves_out_is_left_out(paths: set[str], ignores: dict[str, lis
             if (root / folder).is_dir():
                 make(root, {f"{folder}.gitignore": "\n".join(lines)})
         listed = subprocess.run(
-            ["git", "-C", name, "ls-files", "--others", "--exclude-standard"],
+            ["git", "-C", name, "ls-files", "-z", "--others", "--exclude-standard"],
             capture_output=True,
             text=True,
             check=True,
-        ).stdout.split()
-        shown = {path for path in listed if not path.endswith(".gitignore")}
+        ).stdout.split("\0")
+        shown = {path for path in listed if path and not path.endswith(".gitignore")}
         assert {path for path in Watched(root, "**").files if not path.endswith(".gitignore")} == shown
