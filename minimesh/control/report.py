@@ -134,17 +134,7 @@ class Refused:
 
 
 Event: TypeAlias = (
-    ConfigOk
-    | Note
-    | ServiceEvent
-    | LogLine
-    | Ready
-    | Upgraded
-    | Stopping
-    | Stopped
-    | Problem
-    | Trouble
-    | Refused
+    ConfigOk | Note | ServiceEvent | LogLine | Ready | Upgraded | Stopping | Stopped | Problem | Trouble | Refused
 )
 
 
