@@ -1,0 +1,90 @@
+"""SIGKILL at any moment; the next `up` works, nothing is left, nothing is lost that was told."""
+
+import json
+import subprocess
+from contextlib import suppress
+from random import Random
+
+import pytest
+
+from tests.faults.stage import Stage, until
+
+pytestmark = pytest.mark.slow
+SEED, MOMENTS = 20_240_301, 30
+
+
+def moments() -> list[float]:
+    """Seconds after the start: in the middle of it for most, some when it has been up for a while."""
+    rng = Random(SEED)
+    return [rng.uniform(0.0, 0.8) if number % 3 else rng.uniform(0.8, 2.0) for number in range(MOMENTS)]
+
+
+@pytest.mark.timeout(400)
+def test_thirty_kills(stage: Stage) -> None:
+    """Each mesh but the first finds what the one before has left; once told, the gateway's port stays."""
+    told: set[int] = set()
+    for moment in moments():
+        mesh = stage.begin()
+        with suppress(subprocess.TimeoutExpired):
+            mesh.wait(moment)
+        if stage.is_ready():
+            told.add(stage.gateway()[1])
+        stage.kill()
+    stage.up()
+    told.add(stage.gateway()[1])
+    assert len(told) == 1, "a port that was told has changed"
+    pids = set(stage.pids().values())
+    assert len(pids) == 2
+    assert until(lambda: len(stage.processes()) == 4), "two services and a child of each, and nothing of before"
+    stage.down()
+    assert until(lambda: not stage.processes())
+
+
+def test_killed_while_it_stops(stage: Stage) -> None:
+    stage.up()
+    assert stage.mesh is not None
+    stage.mesh.terminate()
+    stage.kill()
+    stage.up()
+    assert until(lambda: len(stage.processes()) == 4)
+
+
+def test_what_the_killed_one_ran_is_named(stage: Stage) -> None:
+    stage.up()
+    before = stage.pids()
+    stage.kill()
+    assert set(before.values()) <= set(stage.processes()), "nobody could end them"
+    stage.up()
+    assert not set(before.values()) & set(stage.processes())
+    assert "did not stop cleanly: took over its lock, stopped 4 leftover processes" in stage.down()
+
+
+@pytest.mark.parametrize("name", ["run.json", "ports.json"])
+@pytest.mark.parametrize("content", [b"", b"\0\xff\xfe", b'{"front/1": ', b"[1, 2]", b'{"run_id": 7, "pid": "x"}'])
+def test_a_damaged_file_is_no_obstacle(stage: Stage, name: str, content: bytes) -> None:
+    stage.up()
+    stage.down()
+    damaged = stage.root / ".minimesh" / name
+    damaged.write_bytes(content)
+    stage.up()
+    if name == "ports.json":
+        assert any("ports.json" in note for note in stage.notes()), "the old choices are lost, and nobody says so"
+    stage.down()
+    if damaged.exists():
+        json.loads(damaged.read_text())
+
+
+@pytest.mark.parametrize("name", ["control.sock", "lock", "ports.json", "logs", ".gitignore"])
+def test_something_that_was_taken_away_is_made_again(stage: Stage, name: str) -> None:
+    stage.up()
+    stage.kill()
+    lost = stage.root / ".minimesh" / name
+    if lost.is_dir():
+        for file in lost.iterdir():
+            file.unlink()
+        lost.rmdir()
+    else:
+        lost.unlink(missing_ok=True)
+    stage.up()
+    stage.down()
+    assert lost.exists() == (name != "control.sock")
