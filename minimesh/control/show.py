@@ -85,7 +85,7 @@ def mesh_view(mesh: Mesh) -> MeshView:
 def service_views(mesh: Mesh) -> list[ServiceView]:
     """The gateway, then services and tasks in the order of the file."""
     statuses = mesh.statuses()
-    now = mesh.clock.wall()
+    now = mesh.clock.monotonic()
     found = [_gateway_view(mesh, now)] if mesh.layout.gateway else []
     urls = own_urls(mesh)
     return found + [_service_view(mesh, name, instances, urls.get(name), now) for name, instances in statuses.items()]
@@ -207,7 +207,7 @@ def _loop_view(mesh: Mesh) -> LoopView:
 
 
 def _gateway_view(mesh: Mesh, now: float) -> ServiceView:
-    up = milliseconds(now - mesh.prepared.run.started)
+    up = milliseconds(now - mesh.began)
     return {
         "name": GATEWAY,
         "kind": "gateway",

@@ -229,7 +229,7 @@ class Instance:
     async def _live_elsewhere(self) -> None:
         if self.status.started_at is None:
             self._began = self._around.clock.monotonic()
-            self._publish(replace(self.status, state=State.STARTING, started_at=self._around.clock.wall()))
+            self._publish(replace(self.status, state=State.STARTING, started_at=self._began))
         await self._become_ready(self._prober(None))
         await anyio.sleep_forever()
 
@@ -265,9 +265,8 @@ class Instance:
         )
         self._around.leaders.add(process.pid)
         self._began = clock.monotonic()
-        now = clock.wall()
         self._publish(
-            replace(self.status, state=State.STARTING, pid=process.pid, started_at=now, ready_at=None, probe="")
+            replace(self.status, state=State.STARTING, pid=process.pid, started_at=self._began, ready_at=None, probe="")
         )
         return process
 
@@ -315,11 +314,11 @@ class Instance:
                 pause = min(pause * 2, ready.every)
         self._ready_since = clock.monotonic()
         self._say(f"ready: {answer.text}")
-        self._publish(replace(self.status, state=State.READY, reason="", probe=answer.text, ready_at=clock.wall()))
+        self._publish(replace(self.status, state=State.READY, reason="", probe=answer.text, ready_at=clock.monotonic()))
 
     async def _just_run(self, prober: Prober) -> None:
         """The reason of an earlier end stays in sight until this run has lasted a while."""
-        now = self.status.ready_at or self._around.clock.wall()
+        now = self.status.ready_at or self._around.clock.monotonic()
         if self.status.streak is not None and self.status.state is not State.RUNNING:
             self._publish(replace(self.status, state=State.STARTING, ready_at=now))
             await anyio.sleep(restarts.PROVED)
@@ -371,7 +370,7 @@ class Instance:
 
     def _after_end(self, status: InstanceStatus, verdict: Verdict, row: int, text: str) -> None:
         """Tells of an end and what is next. row: failures in a row before this one."""
-        now = self._around.clock.wall()
+        now = self._around.clock.monotonic()
         streak = restarts.failed(self.status.streak, row, verdict, self.program.restart.max, now)
         self._cause = status.reason if verdict.state is State.CRASH_LOOP else ""
         self._say(f"{text}; {restarts.outlook(streak, now)}" if streak else text)

@@ -26,13 +26,17 @@ class Stream(StrEnum):
 
 
 class LogLine(NamedTuple):
-    """`time` is wall seconds. `text` is what the program wrote, control characters and all: escape to show."""
+    """`time` is wall seconds. `text` is what the program wrote, control characters and all: escape to show.
+
+    `at` is monotonic seconds, and what lines are put in order by: the wall clock may be set back.
+    """
 
     time: float
     service: str
     replica: int
     stream: Stream
     text: str
+    at: float
 
 
 Follower = Callable[[Sequence[LogLine]], None]
@@ -55,8 +59,8 @@ class ServiceLog:
     def add(self, replica: int, stream: Stream, texts: Sequence[str]) -> None:
         if not texts:
             return
-        now = self._clock.wall()
-        lines = [LogLine(now, self.service, replica, stream, text) for text in texts]
+        now, at = self._clock.wall(), self._clock.monotonic()
+        lines = [LogLine(now, self.service, replica, stream, text, at) for text in texts]
         prefix = f"{_stamp(now)} {replica} {stream} "
         self._write(_stamp(now), "".join([f"{prefix}{text}\n" for text in texts]), len(texts))
         self._keep(lines)

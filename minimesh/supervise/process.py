@@ -210,7 +210,8 @@ def _limit_descriptors(pid: int, soft: int) -> None:
     not found."""
     with suppress(OSError):
         _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+        within = soft if hard == resource.RLIM_INFINITY else min(soft, hard)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (within, hard))
 
 
 def limited(argv: Sequence[str], soft: int | None) -> Sequence[str]:

@@ -58,7 +58,7 @@ def decide(settings: Restart, code: int, row: int, rng: Random) -> Verdict:
 def failed(streak: Streak | None, row: int, verdict: Verdict, most: int, now: float) -> Streak | None:
     """What is told of the failures in a row, after one more; None where there is no restart to speak of.
 
-    row: restarts in a row before this one. now: wall seconds.
+    row: restarts in a row before this one. now: monotonic seconds.
     """
     if verdict.state not in (State.BACKOFF, State.CRASH_LOOP):
         return None
@@ -67,7 +67,7 @@ def failed(streak: Streak | None, row: int, verdict: Verdict, most: int, now: fl
 
 
 def outlook(streak: Streak, now: float) -> str:
-    """`next try in 16 s (5 of 5, then stops)`, or `5 times in 62 s, not started again`; now: wall seconds."""
+    """`next try in 16 s (5 of 5, then stops)`, or `5 times in 62 s, not started again`; now: monotonic seconds."""
     if streak.next_try is None:
         often = f"{streak.failures} times in {_span(streak.latest - streak.first)}, " if streak.failures > 1 else ""
         return f"{often}not started again"

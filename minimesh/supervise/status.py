@@ -32,7 +32,7 @@ MOVING = frozenset({State.STARTING, State.BACKOFF, State.STOPPING})
 
 @dataclass(frozen=True, slots=True)
 class Streak:
-    """Runs that ended badly in a row. Times are wall seconds; next_try: None if there will be none.
+    """Runs that ended badly in a row. Times are monotonic seconds; next_try: None if there will be none.
 
     `first` and `latest` are the ends of the first and the last of them; `most` restarts in a row are allowed.
     """
@@ -46,7 +46,7 @@ class Streak:
 
 @dataclass(frozen=True, slots=True)
 class InstanceStatus:
-    """One replica. Times are wall seconds and of the latest run; pid is None when nothing runs.
+    """One replica. Times are monotonic seconds and of the latest run; pid is None when nothing runs.
 
     `reason` says why it is where it is and stays until the state is a good one again. `probe` is what the
     last readiness probe saw, and where a program without one was seen to listen instead. `restarts` counts those

@@ -22,7 +22,6 @@ class RouteCounters:
     """
 
     __slots__ = (
-        "active",
         "bytes_in",
         "bytes_out",
         "classes",
@@ -36,13 +35,17 @@ class RouteCounters:
     def __init__(self, key: CounterKey) -> None:
         self.key = key
         self.requests = 0
-        self.active = 0
         self.retries = 0
         self.bytes_in = 0
         self.bytes_out = 0
         self.classes = [0] * 10
         self.latency = [0] * BUCKETS
         self.reasons: dict[str, int] = {}
+
+    @property
+    def active(self) -> int:
+        """Exchanges that run: begun, and not in a class yet."""
+        return self.requests - sum(self.classes)
 
 
 class Counters:

@@ -32,7 +32,7 @@ def test_a_line_goes_to_file_memory_and_followers(tmp_path: Path) -> None:
     logs.of("api").add(1, Stream.STDOUT, ["three"])
     logs.close()
     assert [line.text for line in seen] == ["one", "two"]
-    assert seen[0] == LogLine(1_000_000_000.25, "api", 2, Stream.STDERR, "one")
+    assert seen[0] == LogLine(1_000_000_000.25, "api", 2, Stream.STDERR, "one", 0.0)
     assert [line.text for line in logs.of("api").tail(2)] == ["two", "three"]
     assert logs.of("api").tail(0) == []
     file = tmp_path / "logs" / "api.log"
