@@ -204,8 +204,8 @@ async def _begin(setting: Setting, plane: DataPlane, telemetry: Telemetry) -> tu
     except BaseException:
         folder.run.unlink(missing_ok=True)
         raise
-    for warning in prepared.world.warnings:
-        mesh.telling.note(warning)
+    for note in (*prepared.notes, *prepared.world.warnings):
+        mesh.telling.note(note)
     return mesh, listener
 
 

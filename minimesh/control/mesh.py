@@ -47,12 +47,13 @@ LAST_PATIENCE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Everything that is settled before the start. descriptors: soft limit of children."""
+    """Everything that is settled before the start. descriptors: soft limit of children. notes: for people."""
 
     world: World
     folder: StateFolder
     run: Run
     descriptors: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Mesh:

@@ -79,12 +79,21 @@ class PortBook:
 
 def load_ports(path: Path) -> dict[str, int]:
     """What `save_ports` wrote; a file that is missing or damaged only costs the old choices."""
+    return _read(path) or {}
+
+
+def are_lost(path: Path) -> bool:
+    """Whether the file is there and says nothing any more."""
+    return path.exists() and _read(path) is None
+
+
+def _read(path: Path) -> dict[str, int] | None:
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError):
-        return {}
+        return None
     if not isinstance(content, dict):
-        return {}
+        return None
     return {purpose: port for purpose, port in content.items() if isinstance(port, int) and 0 < port <= HIGHEST}
 
 

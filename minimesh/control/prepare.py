@@ -6,6 +6,7 @@ from collections.abc import Collection
 from minimesh.control import codes, tune
 from minimesh.control.mesh import Prepared, first_snapshot
 from minimesh.control.paths import StateFolder
+from minimesh.control.ports import are_lost
 from minimesh.control.report import Note, Problem, Reporter, UpOptions
 from minimesh.control.settle import StartError, remember
 from minimesh.control.world import World, listening, settled
@@ -23,12 +24,14 @@ CODEC_VARIABLE = "MINIMESH_CODEC"
 
 async def take_over(folder: StateFolder, clock: Clock, report: Reporter) -> Run:
     """Ends what a killed run left, and says so; the folder is this run's from then on. Needs the folder's lock."""
-    previous = read_run(folder.run)
-    if previous is not None:
-        leftovers = await sweep([previous.run_id], clock, also=lambda: survivors(folder.leaders))
+    if folder.run.exists():
+        previous = read_run(folder.run)
+        run_ids = [previous.run_id] if previous else []
+        leftovers = await sweep(run_ids, clock, also=lambda: survivors(folder.leaders))
         ended = ", ".join(f"{leftover.pid} {leftover.command[:60]}" for leftover in leftovers)
         what = f"stopped {len(leftovers)} leftover processes ({ended})" if leftovers else "nothing of it is left"
-        report(Note(f"previous run (pid {previous.pid}) did not stop cleanly: took over its lock, {what}"))
+        pid = f"pid {previous.pid}" if previous else f"{folder.run.name} was damaged"
+        report(Note(f"previous run ({pid}) did not stop cleanly: took over its lock, {what}"))
     run = new_run(clock.wall())
     write_run(folder.run, run)
     return run
@@ -42,9 +45,10 @@ def prepare(
     def make(avoid: Collection[int]) -> World:
         return settled(options, loaded, folder, avoid=avoid)
 
+    lost = (f"{folder.ports} was damaged: ports are chosen anew",) if are_lost(folder.ports) else ()
     world = listening(make, lambda world: plane.apply(first_snapshot(world)))
     remember(folder, world.project, world.layout)
-    return Prepared(world, folder, run, tune.raise_descriptor_limit()), first_snapshot(world)
+    return Prepared(world, folder, run, tune.raise_descriptor_limit(), lost), first_snapshot(world)
 
 
 def chosen_codec() -> Codec:

@@ -101,13 +101,13 @@ def test_up_on_a_full_disk_says_so(stage: Stage, disk: Path) -> None:
 
 def test_up_after_a_kill_on_a_full_disk(stage: Stage, disk: Path) -> None:
     stage.up()
-    gateway = stage.gateway()
+    address = stage.services()["front"]["listen"]
     stage.kill()
     ballast = fill(disk)
     assert stage.minimesh("up", "-d").returncode == 1
     ballast.unlink()
     stage.up()
-    assert stage.gateway() == gateway
+    assert stage.services()["front"]["listen"] == address
     assert until(lambda: len(stage.processes()) == 4)
 
 

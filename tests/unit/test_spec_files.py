@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 import time
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -308,15 +309,17 @@ def test_a_thousand_services_in_fifty_files_are_validated_quickly(root: Path) ->
         )
         (root / f"part{file:02}.toml").write_text("".join(services))
     (root / "minimesh.toml").write_text('version = 1\ninclude = ["part*.toml"]\n')
-    took = []
+    took, waited = [], []
     for _ in range(3):
-        before = cpu_of_children()
+        before, began = cpu_of_children(), time.monotonic()
         done = subprocess.run(
             [sys.executable, "-m", "minimesh", "validate"], capture_output=True, text=True, timeout=60, check=True
         )
         took.append(cpu_of_children() - before)
+        waited.append(time.monotonic() - began)
     assert "1000 services" in done.stdout
-    assert min(took) < 1.0  # of the 1.5 s that are promised: nothing in it waits, whatever else the machine does
+    assert min(took) < 1.0, "seconds of the processor, whatever else the machine does"
+    assert min(waited) < 1.5, "seconds of somebody who waits"
 
 
 def cpu_of_children() -> float:
