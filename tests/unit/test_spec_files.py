@@ -6,7 +6,6 @@ import resource
 import subprocess
 import sys
 import time
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
