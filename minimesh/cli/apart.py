@@ -6,7 +6,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, cast
 
 from minimesh.cli.context import Context
 from minimesh.cli.errors import CommandError, Exit
@@ -15,7 +16,6 @@ from minimesh.cli.reload import apply, request, tell
 from minimesh.cli.text import elapsed
 from minimesh.control.arguments import words
 from minimesh.control.client import Client, NotRunningError
-from minimesh.control.paths import StateFolder
 from minimesh.model.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -41,18 +41,23 @@ def start_apart(context: Context, options: UpOptions, patience: float) -> int:
 
     Raises CommandError: exit code 1 where something failed, 4 where `patience` seconds were not enough.
     """
+    with TemporaryFile() as told:
+        return _start(context, options, patience, told)
+
+
+def _start(context: Context, options: UpOptions, patience: float, told: IO[bytes]) -> int:
     clock = SystemClock()
     began = clock.monotonic()
     client = Client(options.root)
     process = None
     if running(options.root) is None:
-        process = _spawn(options)
+        process = _spawn(options, told)
     else:
         tell(context, apply(context, options.root, request(options)))
     mesh = None
     while mesh is None or mesh["state"] == "starting" or (process is None and _is_moving(client)):
         if process is not None and process.poll() is not None:
-            raise _could_not_start(options.root)
+            raise _could_not_start(told)
         if clock.monotonic() - began > patience:
             raise _timed_out(client, patience)
         time.sleep(POLL)
@@ -80,18 +85,16 @@ def _is_moving(client: Client) -> bool:
     return any(service["state"] in MOVING for service in services)
 
 
-def _spawn(options: UpOptions) -> subprocess.Popen[bytes]:
+def _spawn(options: UpOptions, told: IO[bytes]) -> subprocess.Popen[bytes]:
+    """told: where it says why it could not start, should it come to that."""
     command = [sys.executable, "-m", "minimesh.control.daemon", *words(options), "--detached"]
-    nothing = subprocess.DEVNULL
-    return subprocess.Popen(command, start_new_session=True, stdin=nothing, stdout=nothing, stderr=nothing)
+    return subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, stdout=told, stderr=told)
 
 
-def _could_not_start(root: Path) -> CommandError:
-    """The mesh's own words, out of its log."""
-    try:
-        lines = StateFolder(root).mesh_log.read_text(errors="replace").splitlines()
-    except OSError:
-        lines = []
+def _could_not_start(told: IO[bytes]) -> CommandError:
+    """In the mesh's own words."""
+    told.seek(0)
+    lines = told.read().decode(errors="replace").splitlines()
     first = next((index for index, line in enumerate(lines) if line.startswith("error[")), None)
     if first is None:
         return CommandError("MM405", "the mesh ended before it was ready", evidence=lines[-LAST_LINES:])

@@ -90,10 +90,10 @@ def _descriptors(listeners: list[ListenerState], pools: list[PoolState]) -> Iter
 
 
 def _log_state(log: ServiceLog, characters: int) -> LogState:
-    lines: list[tuple[float, int, str, str]] = []
+    lines: list[tuple[float, int, str, str, float]] = []
     for line in reversed(log.tail()):
         characters -= len(line.text)
         if characters < 0:
             break
-        lines.append((line.time, line.replica, line.stream.value, line.text))
+        lines.append((line.time, line.replica, line.stream.value, line.text, line.at))
     return {"service": log.service, "lines": lines[::-1]}

@@ -26,23 +26,15 @@ from minimesh.control.inherit import mesh_from, options_from
 from minimesh.control.lock import Lock, LockedError
 from minimesh.control.mesh import Mesh
 from minimesh.control.paths import StateFolder, UnsafeFolderError
+from minimesh.control.plain import Plain, detach
 from minimesh.control.prepare import chosen_codec, prepare, take_over
 from minimesh.control.reader import read
 from minimesh.control.registry import Entry, registered
 from minimesh.control.report import (
     ConfigOk,
-    Event,
-    LogLine,
     Note,
     Problem,
-    Ready,
-    Refused,
     Reporter,
-    ServiceEvent,
-    Stopped,
-    Stopping,
-    Trouble,
-    Upgraded,
     UpOptions,
 )
 from minimesh.control.settle import StartError
@@ -120,7 +112,7 @@ def _run(setting: Setting, heir: Heir | None) -> int:
     except LockedError:
         report(_already_running(folder))
     except (UnsafeFolderError, OSError) as error:
-        report(Problem(codes.STATE_FOLDER, f"cannot use {folder.path}: {error}"))
+        report(_unusable(folder, error))
     except SpecError:
         raise
     except Exception as error:  # noqa: BLE001 - the edge: a person gets a sentence, the file has the rest
@@ -254,6 +246,10 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
+def _unusable(folder: StateFolder, error: Exception) -> Problem:
+    return Problem(codes.STATE_FOLDER, f"cannot use {folder.path}: {error}")
+
+
 def _already_running(folder: StateFolder) -> Problem:
     holder = read_run(folder.run)
     evidence = (f"pid {holder.pid}",) if holder else ()
@@ -265,57 +261,22 @@ def _already_running(folder: StateFolder) -> Problem:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The entry of `python -m minimesh.control.daemon`."""
     options, detached = parse(arguments)
-    if detached and not handover.due():
-        _detach(StateFolder(options.root))
+    folder, starter = StateFolder(options.root), None
     try:
-        return run(options, _write, sys.orig_argv if arguments is None else None)
+        if detached and not handover.due():
+            starter = detach(folder)
+        return run(options, Plain(starter), sys.orig_argv if arguments is None else None)
     except SpecError as error:
-        sys.stderr.write("".join(f"{render(problem)}\n" for problem in error.problems))
+        text = "".join(f"{render(problem)}\n" for problem in error.problems)
+        for stream in (sys.stderr, *([starter] if starter else [])):
+            stream.write(text)
         return EXIT_CONFIG
-
-
-def _detach(folder: StateFolder) -> None:
-    """Standard output and error become the log of the mesh, standard input nothing."""
-    folder.create()
-    log = os.open(folder.mesh_log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((nothing, 0), (log, 1), (log, 2)):
-        os.dup2(source, target)
-    os.close(log)
-    os.close(nothing)
-
-
-def _write(event: Event) -> None:
-    """A plain line for what happens to the mesh; the services have logs of their own."""
-    match event:
-        case LogLine() | ConfigOk() | ServiceEvent():
-            return
-        case Note():
-            line = f"note: {event.message}"
-        case Problem():
-            line = _error(event)
-        case Trouble():
-            line = _error(event.problem)
-        case Refused():
-            line = "\n".join(event.mistakes)
-        case Ready():
-            line = f"ready in {event.seconds:.1f} s   {event.url or ''}"
-        case Upgraded():
-            line = (
-                f"upgraded {event.before} -> {event.version} in {event.seconds:.1f} s, "
-                f"{event.services} services untouched, {event.cut} requests cut"
-            )
-        case Stopping():
-            line = f"stopping {', '.join(event.services)}"
-        case Stopped():
-            line = f"stopped {event.services} in {event.seconds:.1f} s, {event.left} processes left"
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
-def _error(problem: Problem) -> str:
-    help_ = (f"help: {problem.help}",) if problem.help else ()
-    return "\n  ".join([f"error[{problem.code}]: {problem.message}", *problem.evidence, *help_])
+    except (UnsafeFolderError, OSError) as error:
+        Plain()(_unusable(folder, error))
+        return EXIT_FAILED
+    finally:
+        if starter is not None:
+            starter.close()
 
 
 if __name__ == "__main__":

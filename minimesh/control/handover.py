@@ -70,7 +70,7 @@ class LogState(TypedDict):
     """The latest lines of a service: time, replica, stream, text."""
 
     service: str
-    lines: list[tuple[float, int, str, str]]
+    lines: list[tuple[float, int, str, str, float]]
 
 
 class Body(TypedDict):

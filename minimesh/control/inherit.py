@@ -94,7 +94,8 @@ def _remember(mesh: Mesh, body: Body) -> None:
     mesh.journal.restore(body["journal"])
     for log in body["logs"]:
         lines = [
-            LogLine(time, log["service"], replica, Stream(stream), text) for time, replica, stream, text in log["lines"]
+            LogLine(time, log["service"], replica, Stream(stream), text, at)
+            for time, replica, stream, text, at in log["lines"]
         ]
         mesh.logs.of(log["service"]).restore(lines)
 

@@ -115,7 +115,7 @@ def test_a_state_folder_that_may_not_be_written(stage: Stage, disk: Path) -> Non
     remount(disk, "ro")
     ran = stage.minimesh("up", "-d")
     assert ran.returncode == 1
-    assert "Read-only file system" in ran.stderr
+    assert f"error[MM105]: {disk} cannot be written" in ran.stderr
     remount(disk, "rw")
     stage.up()
 
