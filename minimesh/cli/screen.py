@@ -9,16 +9,19 @@ from pathlib import Path
 
 from minimesh.cli.context import Context
 from minimesh.cli.errors import usage
-from minimesh.cli.verbs import VERBS
 
 VIEW = "ui"
 
 
-def check_screen(context: Context) -> None:
+def has_screen() -> bool:
+    """Input, output and errors are one terminal that can be drawn on. A stream that was closed is None."""
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    return os.environ.get("TERM", "dumb") != "dumb" and all(stream and stream.isatty() for stream in streams)
+
+
+def check_screen() -> None:
     """Raises CommandError where there is no screen for a live view, before anything is started."""
-    if VIEW not in VERBS:
-        raise usage("this minimesh has no live view", "minimesh up -d && minimesh stat -w")
-    if context.out.width is None or not sys.stdin.isatty() or os.environ.get("TERM", "dumb") == "dumb":
+    if not has_screen():
         raise usage("--ui needs a terminal", "minimesh up -d && minimesh stat -w")
 
 

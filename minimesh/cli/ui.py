@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
 from minimesh.cli.context import Context
 from minimesh.cli.errors import usage
 from minimesh.cli.options import Command, Option
+from minimesh.cli.screen import has_screen
 from minimesh.cli.values import choice
 
 SCREENS = {"2": "services", "4": "logs"}
@@ -15,8 +13,7 @@ SCREENS = {"2": "services", "4": "logs"}
 
 def ui(context: Context, *, screen: str, read_only: bool, ascii: bool) -> int:  # noqa: A002 - the option's name
     """Until it is left. `screen`: its number."""
-    streams = (sys.stdin, sys.stdout, sys.stderr)
-    if os.environ.get("TERM", "dumb") == "dumb" or not all(stream.isatty() for stream in streams):
+    if not has_screen():
         raise usage("ui needs a terminal, for input, output and errors", "minimesh stat -w")
     context.get("/v1/mesh")
     from minimesh_tui.start import run  # noqa: PLC0415 - loads the terminal library, which no other command needs

@@ -60,7 +60,7 @@ def up(
         flags = " ".join(f"--{name.replace('_', '-')}" for name, value in asked._asdict().items() if value)
         raise usage(f"{flags} is about output here, and with {'--ui' if ui else '-d'} there is none")
     if ui and not dry_run:
-        check_screen(context)
+        check_screen()
     from minimesh.control.report import UpOptions  # noqa: PLC0415 - each way loads only what it needs
 
     file = file_of(context)
