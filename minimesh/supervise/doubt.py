@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from anyio import to_thread
 
+from minimesh.supervise.census import Census
 from minimesh.supervise.probe import Answer
 from minimesh.supervise.tenant import Tenant
 
@@ -13,10 +14,11 @@ LONGEST_PAUSE = 10.0
 
 
 class Doubt:
-    """Of one run of a replica. Looks are made in a thread, at every good answer, else ever less often."""
+    """Of one run of a replica. Looks are made at every good answer, else ever less often; not on the loop."""
 
-    def __init__(self, tenant: Tenant, began: float) -> None:
+    def __init__(self, tenant: Tenant, census: Census, began: float) -> None:
         self._tenant = tenant
+        self._census = census
         self._pause = FIRST_LOOK
         self._due = began + FIRST_LOOK
         self._seen = ""
@@ -27,7 +29,7 @@ class Doubt:
         if answer.ok or now >= self._due:
             self._due, self._pause = now + self._pause, min(2 * self._pause, LONGEST_PAUSE)
             self._seen = answer.text
-            self._found = await to_thread.run_sync(self._look, answer)
+            self._found = await self._look(answer)
         # What was found stays true until the program is seen to do something else.
         if self._found and answer.text == self._seen:
             return replace(answer, ok=False, text=self._found, sentence=True)
@@ -35,12 +37,10 @@ class Doubt:
 
     async def stray(self) -> str | None:
         """Where a program without a probe listens instead; "": nowhere yet; None: all is well."""
-        return await to_thread.run_sync(self._stray)
+        seen = await self._census.look()
+        return self._tenant.elsewhere(seen) or (None if self._tenant.port in seen.taken else "")
 
-    def _stray(self) -> str | None:
-        return self._tenant.elsewhere() or (None if self._tenant.settled() else "")
-
-    def _look(self, answer: Answer) -> str:
+    async def _look(self, answer: Answer) -> str:
         if answer.address is None:
-            return self._tenant.elsewhere()
-        return self._tenant.usurper(answer.address)
+            return self._tenant.elsewhere(await self._census.look())
+        return await to_thread.run_sync(self._tenant.usurper, answer.address)

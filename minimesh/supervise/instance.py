@@ -14,6 +14,7 @@ from minimesh.model.clock import Clock
 from minimesh.model.service import Probe
 from minimesh.supervise import order, restarts
 from minimesh.supervise.board import Board
+from minimesh.supervise.census import Census
 from minimesh.supervise.group import end
 from minimesh.supervise.inherited import InstanceState, status_from, status_state
 from minimesh.supervise.leaders import Leaders
@@ -39,6 +40,7 @@ class Surroundings:
     spawner: Spawner
     turns: Turns
     leaders: Leaders
+    census: Census
     gate: anyio.Lock
     """Held for a turn of the loop by who is to start: a thousand starts in one turn would hold up everything else."""
 
@@ -285,7 +287,8 @@ class Instance:
         return code
 
     def _prober(self, leader: int | None) -> Prober:
-        return Prober(self.program, self._watch, self._around.spawner, self._around.clock, leader)
+        around = self._around
+        return Prober(self.program, self._watch, around.spawner, around.census, around.clock, leader)
 
     async def _become_ready(self, prober: Prober) -> None:
         if self.program.task or self.program.ready.probe is Probe.RUNNING:

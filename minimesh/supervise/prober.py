@@ -4,6 +4,7 @@ import anyio
 
 from minimesh.model.clock import Clock
 from minimesh.model.service import Probe
+from minimesh.supervise.census import Census
 from minimesh.supervise.doubt import FIRST_LOOK, Doubt
 from minimesh.supervise.probe import Answer, LogWatch, ask_exec, ask_http, ask_tcp
 from minimesh.supervise.process import Spawner
@@ -17,7 +18,15 @@ LOOKS = 6
 class Prober:
     """leader: the pid of the run; None where the program lives elsewhere, and nothing can be known of it."""
 
-    def __init__(self, program: Program, watch: LogWatch, spawner: Spawner, clock: Clock, leader: int | None) -> None:
+    def __init__(
+        self,
+        program: Program,
+        watch: LogWatch,
+        spawner: Spawner,
+        census: Census,
+        clock: Clock,
+        leader: int | None,
+    ) -> None:
         self._program = program
         self._watch = watch
         self._spawner = spawner
@@ -25,7 +34,7 @@ class Prober:
         self._doubt: Doubt | None = None
         if leader is not None and program.port is not None:
             tenant = Tenant(program.name, program.instance, leader, program.port, spawner.run_id)
-            self._doubt = Doubt(tenant, clock.monotonic())
+            self._doubt = Doubt(tenant, census, clock.monotonic())
 
     def take(self, program: Program, watch: LogWatch) -> None:
         """Other settings of the same run count from the next question on."""

@@ -11,7 +11,6 @@ import struct
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +28,7 @@ _REQUEST = struct.Struct("=BBBxI2s2s16s16sI8s")
 _MESSAGE = struct.Struct("=BBxx2s2s16s16s28xI")
 _BYTECODE, _JUMP, _D_EQ = 1, 1, 12
 _CONDITION, _OPERATION = struct.Struct("=BBHxxH"), struct.Struct("=BBH")
+_MAPPED = bytes(10) + b"\xff\xff"
 _PORTS_AT_ONCE = 256
 _PATIENCE = 2.0
 
@@ -138,13 +138,13 @@ def _socket(data: bytes, at: int) -> Socket:
 
 
 def _address(family: int, host: bytes, port: bytes) -> Address:
-    text = str(IPv4Address(host[:4])) if family == socket.AF_INET else _unmapped(IPv6Address(host))
+    if family == socket.AF_INET:
+        text = socket.inet_ntop(family, host[:4])
+    elif host.startswith(_MAPPED):  # a connection over IPv4 to a socket for both kinds is shown as what it is
+        text = socket.inet_ntop(socket.AF_INET, host[len(_MAPPED) :])
+    else:
+        text = socket.inet_ntop(family, host)
     return Address(text, int.from_bytes(port))
-
-
-def _unmapped(address: IPv6Address) -> str:
-    """A connection over IPv4 to a socket for both kinds is shown as what it is."""
-    return str(address.ipv4_mapped or address)
 
 
 def _table(state: int) -> Iterator[Socket]:

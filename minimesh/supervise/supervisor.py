@@ -15,6 +15,7 @@ from minimesh.model.clock import Clock
 from minimesh.model.service import Dependency
 from minimesh.supervise import group, order
 from minimesh.supervise.board import Board
+from minimesh.supervise.census import Census
 from minimesh.supervise.children import Children, become_subreaper
 from minimesh.supervise.inherited import SupervisorState
 from minimesh.supervise.instance import Instance, Surroundings
@@ -60,7 +61,15 @@ class Supervisor:
         self._board = Board((), on_change)
         spawner = Spawner(run_id, self._children, descriptors)
         self._around = Surroundings(
-            self._board, logs, clock, rng, spawner, turns or Turns(None), Leaders(leaders), anyio.Lock()
+            self._board,
+            logs,
+            clock,
+            rng,
+            spawner,
+            turns or Turns(None),
+            Leaders(leaders),
+            Census(run_id, self._running, clock),
+            anyio.Lock(),
         )
         self._units: dict[str, list[Instance]] = {}
         self._depends_on: dict[str, tuple[Dependency, ...]] = {}
@@ -229,6 +238,15 @@ class Supervisor:
     def status(self) -> tuple[InstanceStatus, ...]:
         """Of all instances, in the order of the programs, replicas together."""
         return tuple(status for instances in self._board.statuses.values() for status in instances)
+
+    def _running(self) -> dict[int, str]:
+        """The replicas that run, by the pids that were started for them."""
+        return {
+            each.status.pid: each.program.instance
+            for unit in self._units.values()
+            for each in unit
+            if each.status.pid is not None
+        }
 
     def _begin(self, name: str, *, anew: bool = False) -> None:
         if not self._stopping:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from minimesh.model.address import LOOPBACK, Address
 from minimesh.supervise import sockets
+from minimesh.supervise.census import Seen
 from minimesh.supervise.children import processes
 from minimesh.supervise.kin import Kin, program_of
 from minimesh.supervise.sockets import Socket
@@ -17,7 +18,7 @@ _MOST_NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A running replica and the port that it was given. All calls read /proc: not on the loop."""
+    """A running replica and the port that it was given."""
 
     name: str
     instance: str
@@ -29,6 +30,7 @@ class Tenant:
         """`port 8103 answers, but it is node, pid 4312, not payments`.
 
         "" where it is the replica's own, or cannot be told: another user's process, or no Linux.
+        Reads /proc: not on the loop.
         """
         for one in answering(sockets.listening(self.port), address):
             pid = self._stranger(one)
@@ -36,47 +38,30 @@ class Tenant:
                 return f"port {self.port} answers, but it is {program or 'a process'}, pid {pid}, not {self.name}"
         return ""
 
-    def elsewhere(self) -> str:
+    def elsewhere(self, seen: Seen) -> str:
         """Where the replica listens, if not where it is called; "" where it listens nowhere, or all is well."""
-        everybody = sockets.listening()
-        held = sockets.owners([one.inode for one in everybody], self._family())
-        own = [one for one in everybody if one.inode in held]
+        own = seen.held.get(self.instance, ())
         here = [one for one in own if one.local.port == self.port]
         if not own or any(one.local.host in (*ANY, *LOOPBACK) for one in here):
             return ""
         if here:
-            return (
-                f"listens on {here[0].local} (pid {held[here[0].inode]}), where nobody calls it;"
-                f" listen on {LOOPBACK[0]}"
-            )
-        ports = sorted({one.local.port for one in own})
+            return f"listens on {here[0].local} (pid {here[0].pid}), where nobody calls it; listen on {LOOPBACK[0]}"
+        ports = list(dict.fromkeys(one.local.port for one in own))
         named = " and ".join(map(str, ports[:_MOST_NAMED]))
-        pid = held[next(one.inode for one in own if one.local.port == ports[0])]
-        return f"listens on {named} (pid {pid}), not on $PORT {self.port}; write port = {ports[0]} or read $PORT"
-
-    def settled(self) -> bool:
-        """Somebody listens on the port already."""
-        return bool(sockets.listening(self.port))
-
-    @property
-    def _kin(self) -> Kin:
-        return Kin(self.run_id, {self.leader: self.instance})
+        return f"listens on {named} (pid {own[0].pid}), not on $PORT {self.port}; write port = {ports[0]} or read $PORT"
 
     def _stranger(self, one: Socket) -> int | None:
         """Who has a socket open, if it is none of the replica's processes: they may share it with others."""
         if not one.inode or sockets.owners([one.inode], [self.leader]):
             return None
+        kin = Kin(self.run_id, {self.leader: self.instance})
         first = None
         for pid in _likely_first(self.leader, processes()):
             if sockets.owners([one.inode], [pid]):
-                if self._kin.instance_of(pid) == self.instance:
+                if kin.instance_of(pid) == self.instance:
                     return None
                 first = first or pid
         return first
-
-    def _family(self) -> Iterable[int]:
-        kin = self._kin
-        return (pid for pid in _likely_first(self.leader, processes()) if kin.instance_of(pid) == self.instance)
 
 
 def answering(found: Iterable[Socket], address: Address) -> list[Socket]:
