@@ -147,7 +147,7 @@ class Changes:
         self.world = new
         self._on_world(new)
         with anyio.CancelScope(shield=True):  # what has begun is done, also where nobody waits for it any more
-            remember(self._folder, new.project, new.layout)
+            await to_thread.run_sync(remember, self._folder, new.project, new.layout)
             await self._change_programs(old, new, change, started)
         return self._applied(change, started, new, began)
 

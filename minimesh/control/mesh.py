@@ -143,6 +143,7 @@ class Mesh:
             stack.callback(self.logs.close)
             stack.callback(self.plane.close)
             stack.callback(self.collector.close)
+            self.collector.take_over(self.clock.monotonic())
             await stack.enter_async_context(self.supervisor)
             if self._inherited is not None:
                 self.supervisor.take_over(self._inherited)
@@ -236,7 +237,7 @@ class Mesh:
         if self.stopping:
             return
         self.state = "ready"
-        self.collector.take_over(self.clock.monotonic())
+        self.collector.started(self.clock.monotonic())
         seconds = self.clock.monotonic() - self.began
         failed = tuple(sorted({status.name for status in self.supervisor.status() if self._is_missing(status)}))
         self.journal.add(MESH, "ready", f"without {', '.join(failed)}" if failed else f"ready in {seconds:.1f} s")
@@ -294,7 +295,7 @@ class Mesh:
             self.autoscaler.beat(now)
         self.telling.full(self.plane.full())
         served, self._served = self._served, self.telemetry.ring.total
-        if self.state == "ready":
+        if not self.stopping:
             self.collector.care(now, quiet=served == self._served)
 
     def _called_replicas(self) -> list[InstanceStatus]:

@@ -33,16 +33,23 @@ def send(group: int, number: int) -> None:
         os.killpg(group, number)
 
 
-def members(group: int) -> list[int]:
-    """Who is alive in a group. Without /proc a group that exists at all is reported by its number."""
+def exists(group: int) -> bool:
+    """Somebody is in a group, be it a dead process that nobody waited for."""
     try:
         os.killpg(group, 0)
     except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def members(group: int) -> list[int]:
+    """Who is alive in a group. Without /proc a group that exists at all is reported by its number."""
+    if not exists(group):
         return []
     pids = processes()
     if not pids:
         return [group]
-    # The dead that nobody waited for still count for killpg, hence the closer look.
+    # The dead still count, hence the closer look.
     found = [stat(pid) for pid in pids]
     return [one.pid for one in found if one is not None and one.group == group and one.state not in "ZX"]
 
@@ -60,8 +67,12 @@ async def end(
     send(leader.pid, signal.SIGCONT)  # whoever is stopped would not notice the first
     pause = FIRST_PAUSE
     while True:
-        bury()
-        left = [leader.pid] if leader.poll() is None else members(leader.pid)
+        if leader.poll() is None:
+            left = [leader.pid]
+        else:
+            if exists(leader.pid):  # most groups are one process: who buries looks through all children
+                bury()
+            left = members(leader.pid)
         late = clock.monotonic() - deadline()
         if not left or late > KILL_PATIENCE:
             return left

@@ -42,7 +42,7 @@ class Surroundings:
     leaders: Leaders
     census: Census
     gate: anyio.Lock
-    """Held for a turn of the loop by who is to start: a thousand starts in one turn would hold up everything else."""
+    """Held for a turn of the loop by who starts or ends a process: a thousand in one turn would hold up all else."""
 
 
 _BETWEEN_FAILURES = frozenset({State.STARTING, State.RUNNING, State.READY, State.BACKOFF, State.FAILED})
@@ -218,8 +218,7 @@ class Instance:
         while True:
             if self._again_at is None:
                 if self._process is None:
-                    async with self._around.gate:
-                        await anyio.lowlevel.checkpoint()
+                    await self._turn_of_the_loop()
                 verdict = await self._run_once()
                 if verdict.delay is None:
                     return
@@ -227,6 +226,11 @@ class Instance:
             await anyio.sleep(max(0.0, self._again_at - self._around.clock.monotonic()))
             self._again_at = None
             self.status = replace(self.status, restarts=self.status.restarts + 1)
+
+    async def _turn_of_the_loop(self) -> None:
+        """To be waited for before what takes long, when a thousand others may do the same."""
+        async with self._around.gate:
+            await anyio.lowlevel.checkpoint()
 
     async def _live_elsewhere(self) -> None:
         if self.status.started_at is None:
@@ -381,6 +385,8 @@ class Instance:
 
     async def _end(self, process: Process) -> None:
         """Ends what is left of the group. A process that was stopped has its exit told here."""
+        if process.poll() is None:
+            await self._turn_of_the_loop()
         clock, began = self._around.clock, self._around.clock.monotonic()
         left = await end(
             process,
