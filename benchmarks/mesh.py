@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import scale
 from client import get
@@ -34,11 +35,11 @@ def gateway_path(stage: Stage, behind: int, *, services: int = 2, routes: int = 
     return Contender(name, wait_for_answer(f"http://127.0.0.1:{port}/"), (pid,))
 
 
-def project(stage: Stage, behind: int, *, services: int = 2, routes: int = 1) -> tuple[Path, int]:
+def project(stage: Stage, behind: int, *, services: int = 2, routes: int = 1, programs: int = 1) -> tuple[Path, int]:
     """Write a project; returns its folder and the gateway's port."""
     port = free_port()
     folder = stage.folder / f"project-{port}"
-    scale.generate(folder, services, routes, f"127.0.0.1:{behind}", port)
+    scale.generate(folder, services, routes, f"127.0.0.1:{behind}", port, programs)
     return folder, port
 
 
@@ -52,14 +53,19 @@ def shop(stage: Stage) -> tuple[int, str]:
     folder = stage.folder / "shop"
     shutil.copytree(SHOP, folder, ignore=shutil.ignore_patterns(".minimesh", "__pycache__"))
     pid = up(stage, folder)
+    (gateway,) = (row for row in all_up(folder) if row["kind"] == "gateway")
+    return pid, f"http://127.0.0.1:{gateway['listen'].rpartition(':')[2]}/"
+
+
+def all_up(folder: Path) -> list[dict[str, Any]]:
+    """Waits until all of a mesh runs: the rows of `minimesh ps`."""
     until = time.monotonic() + START_WITHIN
     while time.monotonic() < until:
-        rows = json.loads(ask(folder, "ps", "-o", "json") or "[]")
+        rows: list[dict[str, Any]] = json.loads(ask(folder, "ps", "-o", "json") or "[]")
         if rows and all(row["state"] in ("running", "ready", "completed") for row in rows):
-            (gateway,) = (row for row in rows if row["kind"] == "gateway")
-            return pid, f"http://127.0.0.1:{gateway['listen'].rpartition(':')[2]}/"
+            return rows
         time.sleep(0.2)
-    raise BenchmarkError(f"the shop was not ready after {START_WITHIN:g} s")
+    raise BenchmarkError(f"{folder.name} was not ready after {START_WITHIN:g} s")
 
 
 def variable(folder: Path, service: str, name: str) -> str:

@@ -54,6 +54,7 @@ def lost(figure: Figure) -> float:
 GE, LT = operator.ge, operator.lt
 OF_PAIR = "{:.2f} of the nginx pair"
 OF_NGINX = "{:.2f} of one nginx"
+MS = "{:.0f} ms"
 OF_SMALL = "{:.2f} of 10 services"
 
 PROMISES = (
@@ -71,6 +72,12 @@ PROMISES = (
     Promise("the idle shop: CPU", "idle", "shop", own("cpu_percent"), 0.5, "{:.2f} % of a core"),
     Promise("1,000 services: CPU per request", "scale", "last", own_ratio("cpu_us", LARGE), 1.1, OF_SMALL),
     Promise("… no two requests the same: CPU per request", "scale", "every", own_ratio("cpu_us", LARGE), 1.1, OF_SMALL),
+    Promise("1,000 services: `minimesh validate`", "thousand", "wall", own("ms", "minimesh validate"), 1500, MS, LT),
+    Promise(
+        "1,000 services: `minimesh reload`, one changed", "thousand", "wall", own("ms", "minimesh reload"), 500, MS, LT
+    ),
+    Promise("1,000 services: `minimesh ps`", "thousand", "wall", own("ms", "minimesh ps"), 400, MS, LT),
+    Promise("1,000 services: `minimesh stat`", "thousand", "wall", own("ms", "minimesh stat"), 400, MS, LT),
     Promise("`up` to the gateway's first byte", "start", "wall", own("ms", "minimesh up"), 500, "{:.0f} ms", LT),
     Promise("`minimesh ps`", "start", "wall", own("ms", "minimesh ps"), 150, "{:.0f} ms", LT),
     Promise("`minimesh --help`", "start", "wall", own("ms", "minimesh --help"), 150, "{:.0f} ms", LT),

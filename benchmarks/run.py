@@ -1,6 +1,6 @@
 """Measures minimesh on this machine: writes benchmarks/results/DATE.json, of which report.py makes docs/performance.md.
 
-python benchmarks/run.py                     everything, in some eight minutes
+python benchmarks/run.py                     everything, in some ten minutes
 python benchmarks/run.py mesh gateway        some parts; the others of the same day's file are kept
 
 Linux, with nginx, wrk, openssl and taskset (Debian: nginx-light wrk openssl util-linux). Everything is on loopback, on
@@ -34,6 +34,7 @@ from scaling import scale_part
 from settings import Settings
 from stage import BenchmarkError
 from start import start_part
+from thousand import thousand_part
 
 RESULTS = Path(__file__).parent / "results"
 PARTS: Mapping[str, Callable[[Settings], dict[str, Figure]]] = {
@@ -42,6 +43,7 @@ PARTS: Mapping[str, Callable[[Settings], dict[str, Figure]]] = {
     "bodies": bodies_part,
     "idle": idle_part,
     "scale": scale_part,
+    "thousand": thousand_part,
     "start": start_part,
     "rest": rest_part,
 }

@@ -1,4 +1,4 @@
-"""How long and how often; the defaults take some eight minutes in all."""
+"""How long and how often; the defaults take some ten minutes in all."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from minimesh.cli.text import elapsed
 from minimesh.control.arguments import words
 from minimesh.control.client import Client, NotRunningError
 from minimesh.model.clock import SystemClock
+from minimesh.model.several import several
 
 if TYPE_CHECKING:
     from minimesh.control.report import UpOptions
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 POLL = 0.05
 LAST_LINES = 5
+MOST_NAMED = 20
 GOOD = frozenset({"ready", "running", "completed"})
 MOVING = frozenset({"starting", "waiting", "stopping"})
 
@@ -115,9 +117,15 @@ def _timed_out(client: Client, patience: float) -> CommandError:
         "MM404",
         f"not ready after {elapsed(patience)}; it goes on",
         exit_code=Exit.TIMED_OUT,
-        evidence=[f"{service['name']}  {service['state']}: {why(service)}" for service in late],
+        evidence=_lines(late),
         help=f"minimesh logs {late[0]['name']}" if late else "minimesh ps",
     )
+
+
+def _lines(services: list[ServiceView]) -> list[str]:
+    """One for each, or for the first ones."""
+    lines = [f"{service['name']}  {service['state']}: {why(service)}" for service in services[:MOST_NAMED]]
+    return [*lines, f"and {len(services) - MOST_NAMED} more"] if len(services) > MOST_NAMED else lines
 
 
 def _all_ready(client: Client) -> None:
@@ -129,9 +137,9 @@ def _all_ready(client: Client) -> None:
     lines = client.stream("/v1/logs", {"service": [first["name"]], "tail": LAST_LINES})
     raise CommandError(
         "MM405",
-        f"{', '.join(service['name'] for service in failed)} did not become ready; the rest runs",
+        f"{several([service['name'] for service in failed])} did not become ready; the rest runs",
         evidence=[
-            *(f"{service['name']}  {service['state']}: {why(service)}" for service in failed),
+            *_lines(failed),
             *(f"{first['name']} | {line['line']}" for line in lines if "line" in line),
         ],
         help=f"minimesh logs {first['name']}",

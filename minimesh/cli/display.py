@@ -1,6 +1,8 @@
 """The lines of `minimesh up`: what stands, and below it what still waits, rewritten in place on a terminal."""
 
+import math
 from collections.abc import Iterable
+from itertools import islice
 
 from minimesh.cli.terminal import Terminal
 from minimesh.cli.text import escape, shorten, width
@@ -8,13 +10,15 @@ from minimesh.cli.text import escape, shorten, width
 _MARKS = {"ok": "green", "..": "dim", "!!": "red", "--": "dim"}
 _ROOM = 100
 PATIENCE = 2.0
+MOST_SHOWN = 10
+"""Waiting names with a line each: more would not fit on a screen, and what has left it cannot be rewritten."""
 
 
 class Display:
     """Progress goes to `err`, output of services to `out`; on a terminal, both are the same screen.
 
-    `wait` keeps a line for a name below all others until `settle` or `drop`; off a terminal it prints one for
-    those that wait for PATIENCE seconds, and again after as many.
+    `wait` keeps a line for a name below all others until `settle` or `drop`, for the first MOST_SHOWN of them; off a
+    terminal it prints one for each that waits for PATIENCE seconds, and for those first ones again after as many.
     """
 
     def __init__(self, out: Terminal, err: Terminal) -> None:
@@ -53,7 +57,7 @@ class Display:
             self._paint()
             self._err.flush()
         elif now - self._told.setdefault(name, now) >= PATIENCE:
-            self._told[name] = now
+            self._told[name] = now if name in islice(self._told, MOST_SHOWN) else math.inf
             self._err.line(self._compose("..", name, text))
             self._err.flush()
 
@@ -87,6 +91,9 @@ class Display:
     def _paint(self) -> None:
         if not self._rewrites:
             return
-        for name, text in self._waiting.items():
+        for name, text in islice(self._waiting.items(), MOST_SHOWN):
             self._err.line(self._compose("..", name, text))
-        self._shown = len(self._waiting)
+        self._shown = min(len(self._waiting), MOST_SHOWN)
+        if (others := len(self._waiting) - self._shown) > 0:
+            self._err.line(f"  {self._err.paint('..', 'dim')}  and {others} more that are not ready yet")
+            self._shown += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from minimesh.cli.context import Context
@@ -30,6 +31,8 @@ COLUMNS = (
 UNASKED = frozenset({"completed", "pending"})
 """States that `ps` shows with -a only: tasks that are done, and what nobody asked for."""
 GOOD = frozenset({"running", "ready", "completed"})
+MANY = 50
+"""Rows that leave most screens: on a terminal they are counted below."""
 BAD = frozenset({"crash-loop", "failed", "exited", "backoff"})
 
 
@@ -52,7 +55,17 @@ def ps(context: Context, *, all: bool, status: tuple[str, ...], all_projects: bo
     else:
         states = dict(zip(names, (service["state"] for service in services), strict=True))
         context.table(COLUMNS, [row(service) for service in services], lambda line: _paint(context, line, states))
+        if len(services) > MANY and context.err.width is not None:
+            context.note(in_short(services))
     return Exit.OK
+
+
+def in_short(services: list[ServiceView]) -> str:
+    """`1001 rows: 998 running, 2 waiting, 1 crash-loop; minimesh ps --status crash-loop`"""
+    states = Counter(service["state"] for service in services)
+    counted = f"{len(services)} rows: {', '.join(f'{number} {state}' for state, number in states.most_common())}"
+    odd = [state for state in states if state in BAD] or [state for state in states if state not in GOOD]
+    return f"{counted}; minimesh ps {' '.join(f'--status {state}' for state in odd)}" if odd else counted
 
 
 def row(service: ServiceView) -> tuple[str, ...]:

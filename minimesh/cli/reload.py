@@ -19,6 +19,10 @@ PATIENCE = 600.0
 """Seconds for the answer: it comes when the processes that are to go have ended, each in its own time."""
 
 
+MOST_TOLD = 40
+"""Services that are told of one by one."""
+
+
 def reload(context: Context, *, profile: tuple[str, ...], dry_run: bool) -> int:
     """Has the running mesh read its files again; nothing is changed where there is a mistake in them."""
     view = apply(context, context.root(), {"profiles": list(profile), "dry_run": dry_run})
@@ -70,8 +74,11 @@ def request(options: UpOptions) -> ReloadRequest:
 
 def tell(context: Context, view: ReloadView, what: str = "reload") -> None:
     """What a change touched, for people."""
-    for line in lines(view):
+    told = lines(view)
+    for line in told[:MOST_TOLD]:
         context.note(f"  {escape(line)}")
+    if len(told) > MOST_TOLD:
+        context.note(f"  and {len(told) - MOST_TOLD} more")
     would = "would change: " if view["dry_run"] else ""
     context.note(f"{what}: {would}{escape(summary(view))}")
 

@@ -10,6 +10,7 @@ from minimesh.cli.context import Context
 from minimesh.cli.errors import CommandError, Exit
 from minimesh.cli.known import check_known
 from minimesh.cli.options import Argument, Command, Option
+from minimesh.cli.ps import MANY
 from minimesh.cli.table import Column
 from minimesh.cli.text import NONE, count, milliseconds, percent, rate, size
 from minimesh.cli.values import choice, share, window
@@ -102,6 +103,9 @@ def _show_stat(context: Context, rows: list[StatView], by: str, watch: bool) -> 
         context.table((STAT_COLUMNS[0], CALLER, *STAT_COLUMNS[1:]), cells)
     else:
         context.table(STAT_COLUMNS, [stat_row(row) for row in shown])
+        if len(shown) > MANY and context.err.width is not None and not watch:
+            called = sum(row["requests"] > 0 for row in shown)
+            context.note(f"{called} of {len(shown)} had traffic; minimesh edges shows who called them")
 
 
 def stat_row(row: StatView) -> tuple[str, ...]:

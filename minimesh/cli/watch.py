@@ -25,6 +25,7 @@ from minimesh.control.report import (
 )
 from minimesh.model.clock import Clock
 from minimesh.model.project import Project
+from minimesh.model.several import several
 
 UP = frozenset({"ready", "running", "completed"})
 ON_THE_WAY = frozenset({"pending", "waiting", "starting"})
@@ -144,7 +145,7 @@ class Watch:
 
     def _ready(self, event: Ready) -> None:
         self._display.drop()
-        failed = f" without {', '.join(map(escape, event.failed))}" if event.failed else ""
+        failed = f" without {escape(several(event.failed))}" if event.failed else ""
         url = self._err.paint(event.url or "no gateway", "bold")
         self._say(f"ready in {elapsed(event.seconds)}{failed}   {url}")
         self._say("stop: Ctrl-C   in another terminal: minimesh ps, stat, tap, logs")
@@ -158,8 +159,7 @@ class Watch:
     def _begin_to_stop(self, event: Stopping) -> None:
         self._stopping = True
         self._display.drop()
-        names = ", ".join(map(escape, event.services))
-        self._say(f"stopping {names or 'nothing'} (Ctrl-C again kills)")
+        self._say(f"stopping {escape(several(event.services)) or 'nothing'} (Ctrl-C again kills)")
 
     def _stopped(self, event: Stopped) -> None:
         self.left = event.left

@@ -29,6 +29,7 @@ from minimesh.control.world import World
 from minimesh.dataplane import Codec, DataPlane
 from minimesh.model.clock import Clock
 from minimesh.model.project import GATEWAY, Project
+from minimesh.model.several import several
 from minimesh.model.snapshot import Snapshot
 from minimesh.supervise import logs, order
 from minimesh.supervise.inherited import SupervisorState, status_from
@@ -240,7 +241,7 @@ class Mesh:
         self.collector.started(self.clock.monotonic())
         seconds = self.clock.monotonic() - self.began
         failed = tuple(sorted({status.name for status in self.supervisor.status() if self._is_missing(status)}))
-        self.journal.add(MESH, "ready", f"without {', '.join(failed)}" if failed else f"ready in {seconds:.1f} s")
+        self.journal.add(MESH, "ready", f"without {several(failed)}" if failed else f"ready in {seconds:.1f} s")
         self._report(Ready(seconds, self.gateway_url, failed))
 
     @property
@@ -260,7 +261,7 @@ class Mesh:
         self.changes.close()
         began = self.clock.monotonic()
         running = self._running_dependants_first()
-        self.journal.add(MESH, "stopping", f"stopping {', '.join(running) or 'with no service running'}")
+        self.journal.add(MESH, "stopping", f"stopping {several(running) or 'with no service running'}")
         self._report(Stopping(running))
         self.serving.apply(without_gateway(self.snapshot))
         await self._gateway_is_quiet(GATEWAY_PATIENCE if self._within is None else min(self._within, GATEWAY_PATIENCE))

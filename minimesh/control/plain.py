@@ -20,6 +20,7 @@ from minimesh.control.report import (
     Trouble,
     Upgraded,
 )
+from minimesh.model.several import several
 
 
 class Plain:
@@ -77,7 +78,7 @@ def _line(event: Event) -> str | None:
                 f"{event.services} services untouched, {event.cut} requests cut"
             )
         case Stopping():
-            return f"stopping {', '.join(event.services)}"
+            return f"stopping {several(event.services)}"
         case Stopped():
             return f"stopped {event.services} in {event.seconds:.1f} s, {event.left} processes left"
 

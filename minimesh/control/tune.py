@@ -61,8 +61,8 @@ class Collector:
     """Python's garbage collector, at times of our choosing.
 
     A finished exchange leaves no cycle and neither does a start, so there is little to find, and looking for it stalls
-    the loop: for 0.2 s with a thousand services. What is there after the start is never looked at; the rest when nothing
-    else is to be done, or when memory has grown.
+    the loop, for 0.2 s with a thousand services. What is there after the start is never looked at; the rest when
+    nothing else is to be done, or when memory has grown.
     """
 
     def __init__(self) -> None:

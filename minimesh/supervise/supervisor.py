@@ -73,6 +73,7 @@ class Supervisor:
         )
         self._units: dict[str, list[Instance]] = {}
         self._depends_on: dict[str, tuple[Dependency, ...]] = {}
+        self._needs: dict[str, list[str]] = {}
         self._levels: list[list[str]] = []
         self._locks: dict[str, anyio.Lock] = {}
         self.take(programs)
@@ -111,9 +112,9 @@ class Supervisor:
         for instance, program in changed:
             instance.adopt(program)
         self._depends_on = {name: unit[0].program.depends_on for name, unit in self._units.items()}
-        self._levels = order.levels(
-            {name: [other.name for other in others] for name, others in self._depends_on.items()}
-        )
+        needs = {name: [other.name for other in others] for name, others in self._depends_on.items()}
+        if needs != self._needs:
+            self._needs, self._levels = needs, order.levels(needs)
         self._locks = {name: self._locks.get(name) or anyio.Lock() for name in self._units}
 
     def start_all(self) -> None:

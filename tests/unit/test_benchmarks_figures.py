@@ -124,6 +124,8 @@ def everything() -> dict[str, Any]:
     three = ("nginx", "nginx-mtls-pair", "minimesh")
     sizes = ("10 services", "1,000 services")
     commands = ("minimesh up", "minimesh ps", "minimesh --help", "python -c pass")
+    large = ("validate", "ps", "stat", "edges", "reload")
+    life = ("cpu_percent", "rss_mib", "up_s", "down_s")
     memory = ("started_mib", "worked_mib", "rested_mib", "requests", "lost")
 
     def ones(base: str, rows: tuple[str, ...], metrics: tuple[str, ...]) -> Figure:
@@ -136,6 +138,10 @@ def everything() -> dict[str, Any]:
         "bodies": {name: ones(three[0], three, body) for name in ("down", "up")},
         "idle": {"connections": ones(three[0], three, ("bytes",)), "shop": ones("", three[2:], ("cpu_percent",))},
         "scale": {name: ones(sizes[0], sizes, call) for name in ("last", "every")},
+        "thousand": {
+            "wall": ones("", tuple(f"minimesh {verb}" for verb in large), ("ms",)),
+            "life": ones("", three[2:], life),
+        },
         "start": {"wall": ones("", commands, ("ms",))},
         "rest": {"shop": ones("", three[2:], memory)},
     }
@@ -152,9 +158,9 @@ def test_the_page_has_every_promise_and_part(module: Load, tmp_path: Path) -> No
     assert page.count("**missed**") == 5
     pictures = re.findall(r"\]\((pictures/[a-z]+\.svg)\)", page)
     assert {tmp_path / picture for picture in pictures} == {file for file in files if file.suffix == ".svg"}
-    assert len(re.findall("^## ", page, re.MULTILINE)) == 1 + 7 + 3
+    assert len(re.findall("^## ", page, re.MULTILINE)) == 1 + 8 + 3
     tables = [list(lines) for is_row, lines in groupby(page.splitlines(), lambda line: line.startswith("|")) if is_row]
-    assert len(tables) == 1 + (3 + 2 + 2 + 2 + 2 + 1 + 1) + 1
+    assert len(tables) == 1 + (3 + 2 + 2 + 2 + 2 + 2 + 1 + 1) + 1
     assert all(len({line.count("|") for line in lines}) == 1 for lines in tables)
 
 

@@ -52,9 +52,27 @@ def test_minimesh_takes_it(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("options", [("--services", 1), ("--routes", 0)])
-def test_too_small(tmp_path: Path, options: tuple[object, ...]) -> None:
+def test_some_are_programs_that_may_call_each_other(tmp_path: Path) -> None:
+    scale(tmp_path, "--services", 10, "--routes", 1, "--programs", 3)
+    services = tomllib.loads((tmp_path / "minimesh.toml").read_text())["services"]
+    assert {name: each["calls"] for name, each in services.items() if "run" in each} == {
+        "web": ["api"],
+        "service-0002": ["api"],
+        "service-0003": ["api", "service-0002"],
+    }
+    assert len(services) == 10
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--services", 1), "at least 2 services and 1 route"),
+        (("--routes", 0), "at least 2 services and 1 route"),
+        (("--services", 5, "--programs", 5), "but api is none"),
+    ],
+)
+def test_too_small(tmp_path: Path, options: tuple[object, ...], message: str) -> None:
     result = scale(tmp_path / "none", *options)
     assert result.returncode == 2
-    assert "at least 2 services and 1 route" in result.stderr
+    assert message in result.stderr
     assert not (tmp_path / "none").exists()
