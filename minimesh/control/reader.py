@@ -6,7 +6,6 @@ As a program, `python -m minimesh.control.reader`, it is that process: options i
 import gc
 import os
 import pickle
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -54,7 +53,9 @@ def _absolute(options: UpOptions) -> UpOptions:
 
 
 def _ask(options: UpOptions) -> Loaded | SpecError:
-    from minimesh.control.settle import StartError  # noqa: PLC0415 - nor does it need this
+    import subprocess  # noqa: PLC0415 - nor does it need these
+
+    from minimesh.control.settle import StartError  # noqa: PLC0415
 
     # From the folder of the package: no file of the user's own may be taken for a module.
     done = subprocess.run(
