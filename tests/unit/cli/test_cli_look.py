@@ -6,9 +6,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+
+from minimesh.cli.ps import in_short
+from minimesh.control.views import ServiceView
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -199,6 +202,17 @@ def test_names_alone(shop: Any, minimesh: Command) -> None:
     assert minimesh("ps", "-a", "-o", "name")[1] == "gateway\npayments\nseed\nworker\n"
     assert minimesh("stat", "-o", "name")[1] == "orders\nworker\n"
     assert minimesh("edges", "-o", "name")[1] == "orders->payments\nweb->orders\n"
+
+
+def test_many_rows_are_counted_by_state() -> None:
+    def of(*states: str) -> list[ServiceView]:
+        return [cast("ServiceView", service(f"s{number}", state)) for number, state in enumerate(states)]
+
+    rows = of("ready", "ready", "running", "waiting")
+    assert in_short(rows) == "4 rows: 2 ready, 1 running, 1 waiting; minimesh ps --status waiting"
+    rows += of("crash-loop", "failed")
+    assert in_short(rows).endswith("; minimesh ps --status crash-loop --status failed")
+    assert in_short(rows[:3]) == "3 rows: 2 ready, 1 running"
 
 
 def test_ps_by_status(shop: Any, minimesh: Command) -> None:
