@@ -11,12 +11,14 @@ from promises import PROMISES, Verdict, judge
 from results import Part, Results, median, ratio, values
 from rounds import Figure
 from scaling import LARGE, SMALL
+from thousand import WITHIN
 
 HOPS = {
     peers.ONE: ("one nginx", "none: one proxy"),
     peers.PAIR: ("two nginx", "mTLS 1.3 between two proxies"),
     mesh.NAME: ("**minimesh**", "memory"),
     SMALL: ("minimesh, 10 services, 10 routes", "memory"),
+    WITHIN: ("… of it, in the mesh", ""),
     LARGE: ("**minimesh, 1,000 services, 5,000 routes**", "memory"),
 }
 # metric: heading, form
@@ -33,7 +35,7 @@ COLUMNS = {
     "bytes": ("bytes each", "{:,.0f}"),
     "cpu_percent": ("CPU, % of a core", "{:.2f}"),
     "ms": ("ms", "{:.0f}"),
-    "rss_mib": ("MiB", "{:.1f}"),
+    "idle_mib": ("MiB", "{:.1f}"),
     "up_s": ("s until all is up", "{:.1f}"),
     "down_s": ("s for `minimesh down`", "{:.1f}"),
     "started_mib": ("MiB at the start", "{:.1f}"),

@@ -14,7 +14,7 @@ from measure import Round, cpu_seconds, rss_bytes
 from rounds import Figure
 from say import say
 from settings import Settings
-from stage import START_WITHIN, Stage, environment, minimesh
+from stage import START_WITHIN, BenchmarkError, Stage, environment, minimesh
 from start import repeat, wall
 
 SERVICES, ROUTES, PROGRAMS = 1000, 1000, 100
@@ -43,7 +43,7 @@ def thousand_part(settings: Settings) -> dict[str, Figure]:
         before, began = cpu_seconds([pid]), time.monotonic()
         time.sleep(settings.idle)
         percent = (cpu_seconds([pid]) - before) / (time.monotonic() - began) * 100
-        rest: Round = {"cpu_percent": round(percent, 3), "rss_mib": round(rss_bytes([pid]) / 2**20, 1)}
+        rest: Round = {"cpu_percent": round(percent, 3), "idle_mib": round(rss_bytes([pid]) / 2**20, 1)}
         began = time.perf_counter()
         subprocess.run(minimesh("down"), cwd=folder, env=environment(), check=True, capture_output=True, timeout=60)
         rest |= {"up_s": round(up, 2), "down_s": round(time.perf_counter() - began, 2)}
@@ -69,7 +69,7 @@ def reloads(folder: Path, count: int) -> tuple[list[Round], list[Round]]:
         took = time.perf_counter() - started
         view = json.loads(done.stdout)
         if list(view["restarted"]) != ["web"] or view["unchanged"] != SERVICES - 1:
-            raise RuntimeError(f"not one service was changed: {view['summary']}")
+            raise BenchmarkError(f"not one service was changed: {view['summary']}")
         whole.append({"ms": round(took * 1000, 1)})
         inside.append({"ms": round(view["duration_ms"], 1)})
     return whole[1:], inside[1:]

@@ -125,7 +125,7 @@ def everything() -> dict[str, Any]:
     sizes = ("10 services", "1,000 services")
     commands = ("minimesh up", "minimesh ps", "minimesh --help", "python -c pass")
     large = ("validate", "ps", "stat", "edges", "reload")
-    life = ("cpu_percent", "rss_mib", "up_s", "down_s")
+    life = ("cpu_percent", "idle_mib", "up_s", "down_s")
     memory = ("started_mib", "worked_mib", "rested_mib", "requests", "lost")
 
     def ones(base: str, rows: tuple[str, ...], metrics: tuple[str, ...]) -> Figure:
