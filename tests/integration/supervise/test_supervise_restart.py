@@ -60,12 +60,12 @@ async def test_a_crash_loop_is_one_while_it_is_tried_again_and_until_a_run_has_l
     ready = Ready(Probe.LOG, "up", every=0.02, within=5.0)
     crash = stage.program("api", source, ready=ready, restart=RestartPolicy.ALWAYS, restarts=9)
     async with stage.supervise(crash, stage.program("web", stage.SLEEPER, "api")):
-        await stage.until(lambda: stage.of("api").serving)
-        up = stage.of("api")
+        await stage.until(lambda: stage.of("api").state is State.READY)
+        up = next(status for status in stage.told if status.name == "api" and status.serving)
         assert (up.state, up.reason) == (State.CRASH_LOOP, "exit 1: no database yet")
         assert up.pid is not None
-        assert stage.of("web").reason == "waiting for api: crash-loop, exit 1: no database yet"
-        await stage.until(lambda: stage.of("api").state is State.READY)
+        waited = "waiting for api: crash-loop, exit 1: no database yet"
+        assert any(status.name == "web" and status.reason == waited for status in stage.told)
         assert (stage.of("api").reason, stage.of("api").streak) == ("", None)
         assert stage.states("api") == [
             State.WAITING,
