@@ -9,6 +9,15 @@ from minimesh.model.cells import width as width  # noqa: PLC0414
 
 NONE = "-"
 _SGR = re.compile(r"\x1b\[[0-9;:]*m")
+_SEQUENCE = re.compile(
+    r"\x1b(?:"
+    r"\[[0-?]*[ -/]*[@-~]"  # CSI: cursor, erase, modes
+    r"|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC and its like: titles, links
+    r"|[ -/]+[0-~]|[7-9=>DEHMNOZc])"  # character sets, keypad, single moves
+)
+_TO_THE_START = re.compile(r"\r+|\x1b\[(?:[01]?G|2K)")
+_HARMLESS = frozenset("\xa0\u1680\u202f\u205f\u3000\u200c\u200d").union(map(chr, range(0x2000, 0x200B)))
+"""Spaces of all kinds, and the joiners that Persian, Hindi and emoji are written with."""
 
 
 def escape(text: str) -> str:
@@ -19,24 +28,52 @@ def escape(text: str) -> str:
 
 
 def _spell(character: str) -> str:
+    if character in _HARMLESS:
+        return character
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def service_output(line: str, colour: bool) -> str:
-    """A line of a service's own output: tabs stay, colours (SGR) stay where wanted, all else is escaped."""
+    """A line of a service's own output, as it would look, and with no power over the terminal.
+
+    Tabs stay, colours (SGR) stay where wanted; of what a progress bar has overwritten the last is left; other
+    sequences that a terminal would act on are taken out, and what remains of control characters is spelt out.
+    """
     if line.isprintable():
         return line
     pieces: list[str] = []
     end = 0
+    line = _last_overwritten(line)
     for match in _SGR.finditer(line):
-        pieces += (_keep_tabs(line[end : match.start()]), match[0] if colour else "")
+        pieces += (_plain_output(line[end : match.start()]), match[0] if colour else "")
         end = match.end()
-    pieces.append(_keep_tabs(line[end:]))
+    pieces.append(_plain_output(line[end:]))
     return "".join(pieces) + ("\x1b[0m" if colour and end else "")
 
 
-def _keep_tabs(text: str) -> str:
-    return "\t".join(map(escape, text.split("\t")))
+def _last_overwritten(line: str) -> str:
+    first, *later = _TO_THE_START.split(line)
+    return next((part for part in reversed(later) if _SEQUENCE.sub("", part).strip()), first)
+
+
+def _plain_output(text: str) -> str:
+    return "\t".join(map(escape, _SEQUENCE.sub("", text).split("\t")))
+
+
+def plain(text: str) -> str:
+    """The text without its colours."""
+    return _SGR.sub("", text)
+
+
+def wrap(text: str, columns: int) -> list[str]:
+    """Lines of at most so many columns, broken between words; a longer word is left whole."""
+    lines = [""]
+    for word in re.findall(r"\s*\S+", text):
+        if lines[-1] and width(lines[-1]) + width(word) > columns:
+            lines.append(word.lstrip())
+        else:
+            lines[-1] += word
+    return lines
 
 
 def milliseconds(value: float | None) -> str:

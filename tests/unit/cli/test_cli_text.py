@@ -1,10 +1,14 @@
 """Values as people read them."""
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from minimesh.cli import text
+
+JOINERS = "\u200c\u200d"
 
 
 @pytest.mark.parametrize(
@@ -60,9 +64,10 @@ def test_sizes(octets: int | None, shown: str) -> None:
     assert text.size(octets) == shown
 
 
-@given(st.text(st.characters(categories=["Cc", "Cf", "Cs", "Zl", "Zp", "L", "Nd"])))
+@given(st.text(st.characters(categories=["Cc", "Cf", "Cs", "Zl", "Zp", "Zs", "L", "Nd"])))
 def test_nothing_that_a_terminal_acts_on_is_left(raw: str) -> None:
-    assert text.escape(raw).isprintable()
+    for shown in (text.escape(raw), text.service_output(raw, colour=False).replace("\t", "")):
+        assert all(each.isprintable() or unicodedata.category(each) == "Zs" or each in JOINERS for each in shown)
 
 
 @pytest.mark.parametrize(
@@ -74,8 +79,42 @@ def test_control_characters_are_spelt_out(raw: str, shown: str) -> None:
 
 def test_services_may_colour_their_output_and_do_nothing_else_to_the_terminal() -> None:
     raw = "\x1b[31mred\x1b[0m\tx\x1b]0;title\x07\x1b[2J"
-    assert text.service_output(raw, colour=False) == "red\tx\\x1b]0;title\\x07\\x1b[2J"
-    assert text.service_output(raw, colour=True) == "\x1b[31mred\x1b[0m\tx\\x1b]0;title\\x07\\x1b[2J\x1b[0m"
+    assert text.service_output(raw, colour=False) == "red\tx"
+    assert text.service_output(raw, colour=True) == "\x1b[31mred\x1b[0m\tx\x1b[0m"
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("0%\r50%\r100%", "100%"),
+        ("\rbuilding\r\x1b[K", "building"),
+        ("\x1b[2K\x1b[1Gbuilding\x1b[2K\x1b[1Gbuilt in 2 s", "built in 2 s"),
+        ("\r\r", ""),
+        ("a\x1b[10A\x1b[?1049h\x1b[?25l\x1b[Hb", "ab"),
+        ("\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("\x1b(B\x1b[mplain\x1b7\x1bc", "plain"),
+        ("torn \x1b[", r"torn \x1b["),
+        ("bell \x07 back\x08 nul \x00 \x9b2J", r"bell \x07 back\x08 nul \x00 \x9b2J"),
+        ("rtl \u202etxt", r"rtl \u202etxt"),
+        ("1\u202f234\xa0€ 日本\u3000語 👩\u200d🚀", "1\u202f234\xa0€ 日本\u3000語 👩\u200d🚀"),
+    ],
+)
+def test_output_is_shown_as_it_would_look(raw: str, shown: str) -> None:
+    assert text.service_output(raw, colour=False) == shown
+
+
+@pytest.mark.parametrize(
+    ("line", "columns"), [("e\u0301", 1), ("日本", 4), ("❤\ufe0f", 1), ("a\u3000b", 4), ("👩\u200d🚀", 4)]
+)
+def test_columns_of_a_text(line: str, columns: int) -> None:
+    assert text.width(line) == columns
+
+
+@given(st.text(st.sampled_from("ab 日 ")), st.integers(4, 30))
+def test_wrapped_text_loses_no_word(raw: str, columns: int) -> None:
+    lines = text.wrap(raw, columns)
+    assert " ".join(lines).split() == raw.split()
+    assert all(text.width(line) <= columns or " " not in line.strip() for line in lines)
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs", "Cf"])), st.integers(1, 30))
