@@ -53,7 +53,7 @@ def message_of(status: InstanceStatus) -> str:
         case State.READY:
             return f"ready: {status.probe}" if status.probe else "ready"
         case State.RUNNING:
-            return status.probe or "running (no health check)"
+            return status.probe or ("running" if status.task else "running (no health check)")
         case State.STARTING:
             return status.reason or "started"
         case State.BACKOFF | State.CRASH_LOOP if status.streak is not None:

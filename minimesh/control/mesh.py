@@ -265,7 +265,10 @@ class Mesh:
         self._report(Stopping(running))
         self.serving.apply(without_gateway(self.snapshot))
         await self._gateway_is_quiet(GATEWAY_PATIENCE if self._within is None else min(self._within, GATEWAY_PATIENCE))
-        left = await self.supervisor.stop_all(self._within)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.telling.who_stays, self._within)
+            left = await self.supervisor.stop_all(self._within)
+            tasks.cancel_scope.cancel()
         cut = await self.plane.drain(LAST_PATIENCE)
         seconds = self.clock.monotonic() - began
         self.journal.add(MESH, "stopped", f"stopped {len(running)} in {seconds:.1f} s, {len(left)} processes left")

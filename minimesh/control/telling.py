@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
+import anyio
+
 from minimesh.control.bypass import Bypass
 from minimesh.control.failing import given_up
 from minimesh.control.journal import MESH, Journal, message_of
@@ -11,6 +13,8 @@ from minimesh.control.world import World
 from minimesh.model.clock import Clock
 from minimesh.supervise import logs
 from minimesh.supervise.status import InstanceStatus, State
+
+IMPATIENCE = 1.0
 
 
 class Telling:
@@ -23,6 +27,7 @@ class Telling:
         self._world = world
         self._began = clock.monotonic()
         self._known: dict[tuple[str, int], InstanceStatus] = {}
+        self._asked_to_stop: dict[tuple[str, int], float] = {}
         self._full: frozenset[str] = frozenset()
 
     def go_on(self, statuses: Iterable[InstanceStatus], began: float) -> None:
@@ -43,13 +48,30 @@ class Telling:
             or status.state is State.RUNNING  # where it listens instead is news, too
         ):
             self._journal.add(status.name, status.state.value, message)
+        if status.state is State.STOPPING:
+            self._asked_to_stop[status.name, status.replica] = self._clock.monotonic()
+        self._tell(status, message)
+        if status.state is State.CRASH_LOOP and status.streak and status.streak.next_try is None:
+            asyncio.get_running_loop().run_in_executor(None, self._given_up, status)
+
+    async def who_stays(self, within: float | None) -> None:
+        """Says every second who is still stopping, and when that ends. within: instead of each program's own."""
+        while True:
+            await anyio.sleep(IMPATIENCE)
+            now, programs = self._clock.monotonic(), {each.name: each for each in self._world().programs}
+            for replica, status in self._known.items():
+                if status.state is State.STOPPING and (program := programs.get(status.name)):
+                    since = now - self._asked_to_stop[replica]
+                    stop = program.stop
+                    limit = stop.within if within is None else within
+                    self._tell(status, f"stopping for {since:.0f} s: SIG{stop.signal} sent, SIGKILL after {limit:g} s")
+
+    def _tell(self, status: InstanceStatus, message: str) -> None:
         listen = f"127.0.0.1:{status.port}" if status.port is not None else None
         seconds = self._clock.monotonic() - self._began
         self._report(
             ServiceEvent(status.name, status.replica, status.state.value, message, listen, status.pid, seconds)
         )
-        if status.state is State.CRASH_LOOP and status.streak and status.streak.next_try is None:
-            asyncio.get_running_loop().run_in_executor(None, self._given_up, status)
 
     def forget_others(self, world: World) -> None:
         """Replicas that are no part of this world are new when they come back."""
