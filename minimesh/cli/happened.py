@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from minimesh.cli.context import Context
 from minimesh.cli.errors import Exit
+from minimesh.cli.logs import say_why_it_ended
 from minimesh.cli.options import Argument, Command, Option
 from minimesh.cli.text import escape, local_time, plural
 from minimesh.cli.values import moment
@@ -29,6 +30,8 @@ def events(context: Context, *, svc: tuple[str, ...], follow: bool, since: str |
             context.out.line(f"{'  '.join(words)}  {escape(event['message'])}".rstrip())
             if follow:
                 context.out.flush()
+    if follow:
+        say_why_it_ended(context)
     return Exit.OK
 
 

@@ -61,6 +61,8 @@ def logs(
     show = _Shown(context, Prefixes(replicas), timestamps=timestamps, bare=no_log_prefix, live=follow)
     if services is not None and plain:
         show(context.stream("/v1/logs", {"service": list(svc), "tail": tail, "follow": int(follow)}))
+        if follow:
+            say_why_it_ended(context)
         return Exit.OK
     seam = _written_until(context) if services is not None else None
     show(map(_view, _past(folder, names, tail, sieve, since, until or seam)))
@@ -69,6 +71,7 @@ def logs(
         begin = max(seam, _comparable(since))
         parameters: Parameters = {"service": list(svc), "since": begin, "tail": MOST_REMEMBERED, "follow": 1}
         show(sieve.views(context.stream("/v1/logs", parameters)))
+        say_why_it_ended(context)
     return Exit.OK
 
 
@@ -167,6 +170,17 @@ class _Shown:
                 out.line(f"{prefix}{time}{service_output(entry['line'], out.colour)}")
                 if self._live:
                     out.flush()
+
+
+def say_why_it_ended(context: Context) -> None:
+    """That nothing follows any more, where something was to."""
+    from minimesh.control.client import NotRunningError  # noqa: PLC0415
+
+    try:
+        goes_on = context.get("/v1/mesh")["state"] != "stopping"
+    except NotRunningError:
+        goes_on = False
+    context.note("the mesh closed this view, and goes on" if goes_on else "the mesh has stopped")
 
 
 COMMANDS: dict[str, Command] = {

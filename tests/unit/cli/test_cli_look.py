@@ -268,7 +268,7 @@ def test_logs_prefix_and_escape(shop: Any, minimesh: Command) -> None:
     assert minimesh("logs")[1] == "api/2 | ab\\x07\ndb    | x\n"
     assert minimesh("logs", "-t")[1].splitlines()[1].startswith("db    | ")
     assert minimesh("logs", "api", "-n", "5", "-f", "--json")[0] == 0
-    assert shop.asked[-1][2] == {"service": ["api"], "tail": ["5"], "follow": ["1"]}
+    assert shop.asked[-2][2] == {"service": ["api"], "tail": ["5"], "follow": ["1"]}
 
 
 def test_events(shop: Any, minimesh: Command) -> None:
