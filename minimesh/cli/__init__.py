@@ -8,6 +8,10 @@ def main() -> int:
     """Runs the command of `sys.argv` and returns its exit code (`minimesh.cli.errors.Exit`)."""
     import sys  # noqa: PLC0415 - see above
 
-    from minimesh.cli.app import run  # noqa: PLC0415
+    try:
+        from minimesh.cli.app import run  # noqa: PLC0415
 
-    return run(sys.argv[1:])
+        return run(sys.argv[1:])
+    except KeyboardInterrupt:  # before there was anything to interrupt
+        sys.stderr.write("\n")
+        return 130

@@ -78,7 +78,9 @@ def attach(context: Context, options: UpOptions) -> int:
     from minimesh.cli.logs import logs  # noqa: PLC0415 - hardly ever
 
     tell(context, apply(context, options.root, request(options)))
-    context.note("the mesh runs apart: this follows its output, and Ctrl-C leaves it running (minimesh down stops it)")
+    mesh = running(options.root)
+    url = mesh["gateway"]["url"] if mesh and mesh["gateway"] else "no gateway"
+    context.note(f"runs already   {url}   leave: Ctrl-C   stop: minimesh down")
     return logs(context._replace(file=str(options.file)), svc=options.only, follow=True, tail=0)
 
 

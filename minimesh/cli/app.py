@@ -9,7 +9,7 @@ from typing import Any
 from minimesh.cli.context import Context, environment
 from minimesh.cli.errors import Exit, show, usage
 from minimesh.cli.options import Command, Option, parse, write_help
-from minimesh.cli.terminal import quiet_on_broken_pipe, terminal
+from minimesh.cli.terminal import quiet_on_broken_pipe, spell_what_cannot_be_shown, terminal
 from minimesh.cli.text import nearest
 from minimesh.cli.values import choice
 from minimesh.cli.verbs import VERBS, overview
@@ -37,10 +37,13 @@ def run(words: Sequence[str]) -> int:
     """Runs a command line (without the program's name). Nothing but SystemExit of a child comes out as an exception."""
     as_json = _wants_json(words)
     err = terminal(sys.stderr, "--no-color" in words)
+    spell_what_cannot_be_shown(sys.stdout)
     try:
         code = _dispatch(words)
         sys.stdout.flush()
     except KeyboardInterrupt:
+        if err.width is not None:
+            err.line()  # the terminal has echoed ^C
         return Exit.INTERRUPTED
     except BrokenPipeError:
         quiet_on_broken_pipe()

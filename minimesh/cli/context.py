@@ -41,7 +41,8 @@ class Context(NamedTuple):
     def note(self, text: str) -> None:
         """For people, on stderr; not with -q."""
         if not self.quiet:
-            self.err.line(text)
+            for line in self.err.fitting(text):
+                self.err.line(line)
 
     def detail(self, text: str) -> None:
         """On stderr, with --verbose only."""
@@ -85,11 +86,18 @@ class Context(NamedTuple):
         self, columns: Sequence[Column], rows: Sequence[Sequence[str]], paint: Callable[[str], str] = str
     ) -> None:
         """Rows for people; `paint` colours a finished line. Columns marked wide come with `-o wide`."""
+        for line in self.rows(columns, rows, paint):
+            self.out.line(line)
+
+    def rows(
+        self, columns: Sequence[Column], rows: Sequence[Sequence[str]], paint: Callable[[str], str] = str
+    ) -> list[str]:
+        """The lines of a table, the titles first."""
         shown = [index for index, column in enumerate(columns) if self.output == "wide" or not column.wide]
-        lines = render([columns[index] for index in shown], [[row[index] for index in shown] for row in rows], self.out)
-        self.out.line(self.out.paint(lines[0], "bold"))
-        for line in lines[1:]:
-            self.out.line(paint(line))
+        titles, *lines = render(
+            [columns[index] for index in shown], [[row[index] for index in shown] for row in rows], self.out
+        )
+        return [self.out.paint(titles, "bold"), *map(paint, lines)]
 
     def array(self, items: Sequence[object]) -> None:
         """The one JSON array of a list."""

@@ -121,13 +121,14 @@ def write_problems(problems: Sequence[Told], err: Terminal) -> None:
 
 
 def coloured(text: str, err: Terminal) -> str:
-    """A rendered problem with its label in colour."""
-    label, colon, rest = text.partition(": ")
-    return (
-        err.paint(f"{label}:", "bold", "yellow" if label.startswith("warning") else "red") + f" {rest}"
-        if colon
-        else text
-    )
+    """A rendered problem with its label in colour, and its sentence broken between words."""
+    sentence, newline, below = text.partition("\n")
+    sentence = "\n  ".join(err.fitting(sentence))
+    label, colon, rest = sentence.partition(": ")
+    if colon:
+        colour = "yellow" if label.startswith("warning") else "red"
+        sentence = err.paint(f"{label}:", "bold", colour) + f" {rest}"
+    return sentence + newline + below
 
 
 def split_where(where: str) -> tuple[str | None, int | None, int | None]:

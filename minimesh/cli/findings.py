@@ -60,7 +60,7 @@ def about_project(context: Context, found: list[Project]) -> Iterator[Finding]:
             yield Finding("project", "config", "fail", f"{where}{one.facts['message']}", "minimesh validate")
         return
     found.append(loaded.project)
-    warnings = tell(loaded.warnings)
+    warnings = tell(loaded.warnings, context.err.width)
     name = loaded.project.file.name
     text = f"{name}: {summary(loaded.project)}, {plural(len(warnings), 'warning')}"
     yield Finding("project", "config", "ok", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 
@@ -29,6 +30,8 @@ def run_here(context: Context, options: UpOptions, style: Style, also: Callable[
         if also is not None:
             also(event)
 
+    if isinstance(watch, Watch):
+        signal.signal(signal.SIGCONT, lambda *_: watch.lose())  # a shell wrote its prompt meanwhile
     code = run(options, report, sys.orig_argv)
     if watch.problem is not None:
         raise of_problem(watch.problem)

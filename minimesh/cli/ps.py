@@ -24,8 +24,8 @@ COLUMNS = (
     Column("LISTEN", drop=1),
     Column("MESHED", drop=4),
     Column("KIND", wide=True),
-    Column("PIDS", wide=True),
-    Column("URL", wide=True),
+    Column("PIDS", wide=True, shrink=8),
+    Column("URL", wide=True, shrink=16),
     Column("REASON", shrink=20),
 )
 UNASKED = frozenset({"completed", "pending"})

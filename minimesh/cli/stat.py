@@ -6,6 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
+from minimesh.cli.block import Live
 from minimesh.cli.context import Context
 from minimesh.cli.errors import CommandError, Exit
 from minimesh.cli.known import check_known
@@ -66,11 +67,13 @@ def stat(
 ) -> int:
     """Rows of traffic; `time_window` in seconds, `fail_below` a share from 0 to 1."""
     parameters: Parameters = {"window_ms": time_window * 1000, "service": list(svc), "from": source, "to": to, "by": by}
+    live = Live(context.out) if watch and not context.json else None
     while True:
         rows: list[StatView] = context.get("/v1/stat", parameters)
-        if watch:
-            _before_again(context)
-        _show_stat(context, rows, by, watch)
+        if live is None:
+            _show_stat(context, rows, by, watch)
+        else:
+            live.show(_table(context._replace(out=context.out.measured()), rows, by))
         _check(rows, fail_below)
         if not watch:
             return Exit.OK
@@ -78,34 +81,31 @@ def stat(
         time.sleep(REFRESH)
 
 
-def _before_again(context: Context) -> None:
-    """Repaint in place on a colour terminal; elsewhere tables follow each other, which a screen reader can read."""
-    if context.out.colour:
-        context.out.stream.write("\x1b[H\x1b[J")
-    elif not context.json:
-        context.out.line()
-
-
 def _show_stat(context: Context, rows: list[StatView], by: str, watch: bool) -> None:
-    shown = [row for row in rows if row["kind"] != "task" or row["requests"]]  # tasks are hardly ever called
     if context.json:
         if watch:
             context.out.line(json.dumps(rows))
         else:
             context.array(rows)
-    elif context.output == "name":
-        context.names([row["name"] for row in shown])
-    elif by == "route":
+        return
+    for line in _table(context, rows, by):
+        context.out.line(line)
+    if len(rows) > MANY and context.err.width is not None and by == "service" and context.output != "name":
+        called = sum(row["requests"] > 0 for row in rows)
+        context.note(f"{called} of {len(rows)} had traffic; minimesh edges shows who called them")
+
+
+def _table(context: Context, rows: list[StatView], by: str) -> list[str]:
+    shown = [row for row in rows if row["kind"] != "task" or row["requests"]]  # tasks are hardly ever called
+    if context.output == "name":
+        return [row["name"] for row in shown]
+    if by == "route":
         cells = [(row["name"], row.get("route", NONE), *stat_row(row)[1:]) for row in shown]
-        context.table((STAT_COLUMNS[0], ROUTE, *STAT_COLUMNS[1:]), cells)
-    elif by == "caller":
+        return context.rows((STAT_COLUMNS[0], ROUTE, *STAT_COLUMNS[1:]), cells)
+    if by == "caller":
         cells = [(row["name"], row.get("caller", NONE), *stat_row(row)[1:]) for row in shown]
-        context.table((STAT_COLUMNS[0], CALLER, *STAT_COLUMNS[1:]), cells)
-    else:
-        context.table(STAT_COLUMNS, [stat_row(row) for row in shown])
-        if len(shown) > MANY and context.err.width is not None and not watch:
-            called = sum(row["requests"] > 0 for row in shown)
-            context.note(f"{called} of {len(shown)} had traffic; minimesh edges shows who called them")
+        return context.rows((STAT_COLUMNS[0], CALLER, *STAT_COLUMNS[1:]), cells)
+    return context.rows(STAT_COLUMNS, [stat_row(row) for row in shown])
 
 
 def stat_row(row: StatView) -> tuple[str, ...]:

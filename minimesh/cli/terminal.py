@@ -2,7 +2,11 @@
 
 import os
 import sys
+from io import TextIOWrapper
+from pathlib import Path
 from typing import NamedTuple, TextIO
+
+from minimesh.cli.text import wrap
 
 _CODES = {
     "bold": "1",
@@ -14,6 +18,10 @@ _CODES = {
     "magenta": "35",
     "cyan": "36",
 }
+
+
+_COLUMNS, _ROWS = 80, 24
+"""Where a terminal does not tell."""
 
 
 class Terminal(NamedTuple):
@@ -36,8 +44,28 @@ class Terminal(NamedTuple):
         return f"\x1b[{';'.join(_CODES[style] for style in styles)}m{text}\x1b[0m"
 
     @property
+    def rewrites(self) -> bool:
+        """Lines may be rewritten in place: without colours, what a screen reader has read stays as it was."""
+        return self.width is not None and self.colour
+
+    @property
     def ellipsis(self) -> str:
-        return "…" if (self.stream.encoding or "").lower().replace("-", "") == "utf8" else "~"
+        """The console of Linux has no glyph for the proper one."""
+        utf8 = (self.stream.encoding or "").lower().replace("-", "") == "utf8"
+        return "…" if utf8 and os.environ.get("TERM") != "linux" else "~"
+
+    def size(self) -> tuple[int, int]:
+        """Columns and rows as they are now: a window may have been resized since."""
+        columns, rows = _size(self.stream)
+        return columns or self.width or _COLUMNS, rows or _ROWS
+
+    def fitting(self, text: str) -> list[str]:
+        """A sentence in lines that the window has room for. Without colours in it."""
+        return [text] if self.width is None else wrap(text, self.size()[0])
+
+    def measured(self) -> "Terminal":
+        """The same, as wide as its window is now."""
+        return self if self.width is None else self._replace(width=self.size()[0])
 
 
 def terminal(stream: TextIO, no_colour: bool) -> Terminal:
@@ -45,16 +73,28 @@ def terminal(stream: TextIO, no_colour: bool) -> Terminal:
     if not stream.isatty():
         return Terminal(stream, colour=False, width=None)
     plain = no_colour or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM", "dumb") == "dumb"
-    return Terminal(stream, not plain, _columns(stream))
+    return Terminal(stream, not plain, _size(stream)[0] or _COLUMNS)
 
 
-def _columns(stream: TextIO) -> int:
+def nowhere() -> Terminal:
+    """Takes what nobody reads any more."""
+    return Terminal(Path(os.devnull).open("w", encoding="utf-8"), colour=False, width=None)
+
+
+def _size(stream: TextIO) -> tuple[int, int]:
+    """Columns and rows; 0 for what is not known."""
     try:
-        return os.get_terminal_size(stream.fileno()).columns or 80
+        return os.get_terminal_size(stream.fileno())
     except (OSError, ValueError):
-        return 80
+        return 0, 0
 
 
 def quiet_on_broken_pipe() -> None:
     """The reader of stdout left (`| head`): let nothing more be written when Python closes it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def spell_what_cannot_be_shown(stream: TextIO) -> None:
+    """A character that the locale's encoding does not have is spelt out, as on stderr, rather than an error."""
+    if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+        stream.reconfigure(errors="backslashreplace")

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from minimesh.cli.block import Live
 from minimesh.cli.context import Context
 from minimesh.cli.errors import Exit
 from minimesh.cli.known import check_known
@@ -95,15 +96,15 @@ def top(
     failed: list[Exception] = []
     reader = threading.Thread(target=_read, args=(context, filters, board, hide_sources, failed), daemon=True)
     reader.start()
-    live = context.out.width is not None
-    if not live and not context.json:
+    live = Live(context.out) if context.out.width is not None else None
+    if live is None and not context.json:
         context.note(f"counting for {time_window:g} s")
     while reader.is_alive():
-        reader.join(REFRESH if live else time_window)
+        reader.join(REFRESH if live is not None else time_window)
         if failed:
             raise failed[0]
-        _show(context, board, max)
-        if not live and not context.json:
+        _show(context._replace(out=context.out.measured()), board, max, live)
+        if live is None and not context.json:
             break
     if failed:
         raise failed[0]
@@ -124,22 +125,20 @@ def _read(
         failed.append(error)
 
 
-def _show(context: Context, board: Board, most: int) -> None:
+def _show(context: Context, board: Board, most: int, live: Live | None) -> None:
     rows = board.rows(most)
     if context.json:
         context.out.line(json.dumps([_facts(*item) for item in rows]))
         context.out.flush()
         return
-    if context.out.width is not None:
-        clock = time.strftime("%H:%M:%S")
-        if context.out.colour:
-            context.out.stream.write("\x1b[H\x1b[J")
-        else:
-            context.out.line()
-        left_out = f"   {board.dropped} more were too many to count" if board.dropped else ""
-        context.out.line(f"requests since the start of this command   {clock}   Ctrl-C ends{left_out}")
-    context.table(COLUMNS, [_row(*item) for item in rows])
-    context.out.flush()
+    table = context.rows(COLUMNS, [_row(*item) for item in rows])
+    if live is None:
+        for line in table:
+            context.out.line(line)
+        return
+    left_out = f"   {board.dropped} more were too many to count" if board.dropped else ""
+    title = f"requests since the start of this command   {time.strftime('%H:%M:%S')}   Ctrl-C ends{left_out}"
+    live.show([*context.out.fitting(title), *table])
 
 
 def _row(key: tuple[str, str, str, str], tally: Tally) -> tuple[str, ...]:

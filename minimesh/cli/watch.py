@@ -1,6 +1,6 @@
 """What a starting, running and stopping mesh reports, as lines for the terminal of `minimesh up`."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from minimesh import __version__
 from minimesh.cli.display import Display
@@ -31,6 +31,9 @@ UP = frozenset({"ready", "running", "completed"})
 ON_THE_WAY = frozenset({"pending", "waiting", "starting"})
 MOVING = frozenset({"starting", "running"})
 DOWN = frozenset({"backoff", "crash-loop", "exited", "failed"})
+
+
+_Replica: TypeAlias = tuple[str, int]
 
 
 class Style(NamedTuple):
@@ -65,9 +68,9 @@ class Watch:
         self._display = Display(out, err)
         self._prefixes = Prefixes({})
         self._tasks: frozenset[str] = frozenset()
-        self._since: dict[str, float] = {}
-        self._state: dict[str, str] = {}
-        self._up: set[str] = set()
+        self._since: dict[_Replica, float] = {}
+        self._state: dict[_Replica, str] = {}
+        self._up: set[_Replica] = set()
         self._stopping = False
 
     def __call__(self, event: Event, /) -> None:
@@ -75,8 +78,8 @@ class Watch:
             case ConfigOk():
                 self._config(event)
             case Note():
-                self._say(f"note: {escape(event.message)}")
-            case ServiceEvent() if not self._stopping:
+                self._say(*self._err.fitting(f"note: {escape(event.message)}"))
+            case ServiceEvent():
                 self._service(event)
             case LogLine() if event.stream != "mesh":  # what the mesh says of a service is a ServiceEvent too
                 if self._style.shows(event.service):
@@ -111,32 +114,37 @@ class Watch:
             f"minimesh {__version__}   project {paint(escape(project.name), 'bold')}   {escape(project.file.name)}"
         )
         if not self._style.quiet:
-            self._display.settle("ok", "config", summary(project), elapsed(event.seconds))
+            self._display.settle("ok", "config", [summary(project)], elapsed(event.seconds))
 
     def _service(self, event: ServiceEvent) -> None:
-        name = self._prefixes.name(event.service, event.replica)
-        before = self._state.get(name)
-        self._state[name] = event.kind
+        replica, name = (event.service, event.replica), self._prefixes.name(event.service, event.replica)
+        before = self._state.get(replica)
+        self._state[replica] = event.kind
         if self._style.quiet:
             return
-        if event.kind in ON_THE_WAY or (event.kind == "running" and event.service in self._tasks):
-            self._up.discard(name)
+        self._display.align([name])
+        if event.kind == "stopping":
+            self._display.wait(name, _with_pid(event.message, event), event.seconds)
+        elif self._stopping:
+            self._display.forget(name)
+        elif event.kind in ON_THE_WAY or (event.kind == "running" and event.service in self._tasks):
+            self._up.discard(replica)
             if before not in MOVING:
-                self._since[name] = event.seconds
+                self._since[replica] = event.seconds
             self._display.wait(name, event.message.rstrip(": "), event.seconds)
-        elif event.kind in UP and name not in self._up:
-            self._up.add(name)
-            began = self._since.pop(name, None)
+        elif event.kind in UP and replica not in self._up:
+            self._up.add(replica)
+            began = self._since.pop(replica, None)
             took = "" if began is None else elapsed(event.seconds - began)
             pid = None if event.pid is None else f"pid {event.pid}"
-            self._display.settle("ok", name, "   ".join(filter(None, (event.message, event.listen, pid))), took)
+            self._display.settle("ok", name, [part for part in (event.message, event.listen, pid) if part], took)
         elif event.kind == before == "running":
-            self._display.settle("!!", name, event.message)
+            self._display.settle("!!", name, [event.message])
         elif event.kind in DOWN or (event.kind == "stopped" and before != "stopped"):
-            self._up.discard(name)
+            self._up.discard(replica)
             known = event.kind in event.message
             mark = "--" if event.kind == "stopped" or event.message == "exit 0" else "!!"
-            self._display.settle(mark, name, event.message if known else f"{event.kind}: {event.message}")
+            self._display.settle(mark, name, [event.message if known else f"{event.kind}: {event.message}"])
 
     def _log(self, event: LogLine) -> None:
         stamp = f"{local_stamp(self._clock.wall())} " if self._style.stamps else ""
@@ -146,9 +154,14 @@ class Watch:
     def _ready(self, event: Ready) -> None:
         self._display.drop()
         failed = f" without {escape(several(event.failed))}" if event.failed else ""
-        url = self._err.paint(event.url or "no gateway", "bold")
-        self._say(f"ready in {elapsed(event.seconds)}{failed}   {url}")
-        self._say("stop: Ctrl-C   in another terminal: minimesh ps, stat, tap, logs")
+        url = event.url or "no gateway"
+        lines = self._err.fitting(f"ready in {elapsed(event.seconds)}{failed}   {url}")
+        self._say(*(line.replace(url, self._err.paint(url, "bold")) for line in lines))
+        self._say(*self._err.fitting("stop: Ctrl-C   in another terminal: minimesh ps, stat, tap, logs"))
+
+    def lose(self) -> None:
+        """Somebody else has written on the screen."""
+        self._display.lose()
 
     def _upgraded(self, event: Upgraded) -> None:
         cut = f", {plural(event.cut, 'request')} cut" if event.cut else ""
@@ -159,17 +172,24 @@ class Watch:
     def _begin_to_stop(self, event: Stopping) -> None:
         self._stopping = True
         self._display.drop()
-        self._say(f"stopping {escape(several(event.services)) or 'nothing'} (Ctrl-C again kills)")
+        what = f"stopping {escape(several(event.services))}" if event.services else "stopping: no service runs"
+        self._say(*self._err.fitting(f"{what} (Ctrl-C again kills)"))
 
     def _stopped(self, event: Stopped) -> None:
         self.left = event.left
+        self._display.drop()
         cut = f", {plural(event.cut, 'request')} cut" if event.cut else ""
         left = "1 process" if event.left == 1 else f"{event.left} processes"
         self._say(f"stopped {event.services} in {elapsed(event.seconds)}, {left} left{cut}")
 
-    def _say(self, text: str) -> None:
+    def _say(self, *lines: str) -> None:
         if not self._style.quiet:
-            self._display.line(text)
+            for line in lines:
+                self._display.line(line)
+
+
+def _with_pid(text: str, event: ServiceEvent) -> str:
+    return text if event.pid is None else f"{text}   pid {event.pid}"
 
 
 def prefixes(project: Project) -> Prefixes:

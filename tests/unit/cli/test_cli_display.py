@@ -1,6 +1,7 @@
 """What still waits, below what stands: for a handful of services, and for a thousand."""
 
 import io
+import re
 
 from minimesh.cli.display import MOST_SHOWN, PATIENCE, Display
 from minimesh.cli.terminal import Terminal
@@ -14,9 +15,9 @@ def display(*, width: int | None) -> tuple[Display, io.StringIO]:
 
 
 def painted(err: io.StringIO) -> list[str]:
-    """What stands below, after the last time that it was erased."""
-    text = err.getvalue().rpartition("\x1b[J")[2]
-    return [line.replace("\x1b[2m", "").replace("\x1b[0m", "") for line in text.splitlines()]
+    """What was written below, after the last time that the cursor went up."""
+    text = re.split(r"\x1b\[\d+A", err.getvalue())[-1]
+    return re.sub(r"\r|\x1b\[[0-9]*[mKJ]", "", text).splitlines()
 
 
 def test_no_more_is_rewritten_than_a_screen_has_room_for() -> None:
@@ -26,8 +27,7 @@ def test_no_more_is_rewritten_than_a_screen_has_room_for() -> None:
     lines = painted(err)
     assert [line.split()[1] for line in lines[:-1]] == NAMES[:MOST_SHOWN]
     assert lines[-1] == f"  ..  and {len(NAMES) - MOST_SHOWN} more that are not ready yet"
-    erased = err.getvalue().rpartition("A\x1b[J")[0].rpartition("\x1b[")[2]
-    assert int(erased) == MOST_SHOWN + 1
+    assert re.findall(r"\x1b\[(\d+)A", err.getvalue())[-1] == str(MOST_SHOWN + 1)
 
 
 def test_who_is_ready_makes_room_for_the_next() -> None:
@@ -35,7 +35,7 @@ def test_who_is_ready_makes_room_for_the_next() -> None:
     for name in NAMES[: MOST_SHOWN + 1]:
         shown.wait(name, "waiting for db", 0.0)
     assert painted(err)[-1].endswith("and 1 more that are not ready yet")
-    shown.settle("ok", NAMES[0], "ready")
+    shown.settle("ok", NAMES[0], ["ready"])
     assert [line.split()[1] for line in painted(err)[-MOST_SHOWN:]] == NAMES[1 : MOST_SHOWN + 1]
     shown.drop()
     assert painted(err) == []

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 from minimesh.cli.events import JsonWatch
@@ -72,7 +73,7 @@ def test_off_a_terminal_progress_and_output_are_apart_and_nothing_is_rewritten()
 
 def test_on_a_terminal_what_waits_is_rewritten_below_what_stands() -> None:
     out, err = told(width=60, colour=True)
-    assert "\x1b[1A\x1b[J" in err
+    assert "\x1b[1A" in err
     assert "\x07" not in out + err
     screen = screen_of(err)
     assert not [line for line in screen if line.startswith("  ..")]
@@ -81,15 +82,18 @@ def test_on_a_terminal_what_waits_is_rewritten_below_what_stands() -> None:
 
 
 def screen_of(text: str) -> list[str]:
-    """What a terminal would show: colours taken out, cursor-up and erase-below obeyed."""
-    import re
-
+    """What a terminal would show: colours taken out, cursor-up and erase-below obeyed, lines never wrapped."""
     lines: list[str] = []
-    for piece in re.split(r"(\x1b\[\d+A\x1b\[J)", text):
-        if match := re.fullmatch(r"\x1b\[(\d+)A\x1b\[J", piece):
-            del lines[-int(match[1]) :]
-        else:
-            lines += re.sub(r"\x1b\[[0-9;]*m", "", piece).splitlines()
+    row = 0
+    for piece in re.split(r"(\x1b\[\d+A|\x1b\[J|\n)", re.sub(r"\r|\x1b\[2?K|\x1b\[[0-9;]*m", "", text)):
+        if match := re.fullmatch(r"\x1b\[(\d+)A", piece):
+            row -= int(match[1])
+        elif piece == "\x1b[J":
+            del lines[row:]
+        elif piece == "\n":
+            row += 1
+        elif piece:
+            lines[row:] = [piece, *lines[row + 1 :]]
     return lines
 
 
