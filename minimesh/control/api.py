@@ -80,9 +80,7 @@ class _Api:
             raise ApiError(409, "stopping", "the mesh is stopping")
         if name not in self._mesh.statuses():
             raise ApiError(409, "not_a_program", f"{name} is the mesh itself", "minimesh down")
-        supervisor = self._mesh.supervisor
-        work = {"start": supervisor.start, "stop": supervisor.stop, "restart": supervisor.restart}
-        await work[verb](name)
+        await startstop.change(self._mesh, verb, [name], None)
         return Response(status_code=204)
 
     async def scale(self, request: Request) -> Response:
@@ -272,7 +270,7 @@ def _whole(query: Mapping[str, str], name: str, low: int, high: int, default: in
     text = query.get(name)
     if text is None and default is not None:
         return default
-    if text is None or not text.isascii() or not text.isdecimal() or not low <= int(text[:12]) <= high:
+    if text is None or not text.isascii() or not text.isdecimal() or len(text) > 12 or not low <= int(text) <= high:
         raise _bad_parameter(name, text or "", f"a whole number from {low} to {high}")
     return int(text)
 

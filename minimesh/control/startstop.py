@@ -18,10 +18,18 @@ async def change(mesh: Mesh, verb: Verb, names: Collection[str], within: float |
     """Returns when what had to stop has stopped and what had to start was set off.
 
     Stops dependants first. Starting brings along what is needed and was not started yet. `within`: seconds until
-    SIGKILL, instead of each service's own. Never in the midst of a reload.
+    SIGKILL, instead of each service's own; it counts for a stop that is under way, too. Never in the midst of a reload.
     """
+    mesh.supervisor.hurry(names if verb != "start" else (), within)
     async with mesh.changes.lock:
         await _change(mesh, verb, [name for name in names if name in mesh.statuses()], within)
+
+
+async def run(mesh: Mesh, name: str) -> None:
+    """Sets a task off, and nothing that it needs. Never in the midst of a reload."""
+    async with mesh.changes.lock:
+        if name in mesh.statuses():
+            await mesh.supervisor.start(name)
 
 
 async def _change(mesh: Mesh, verb: Verb, names: Collection[str], within: float | None) -> None:

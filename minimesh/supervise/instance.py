@@ -162,6 +162,11 @@ class Instance:
         self._scope.cancel()
         await self._ended.wait()
 
+    def hurry(self, within: float) -> None:
+        """A stop under way takes no longer than this, in seconds since it began."""
+        if self._scope.cancel_called:
+            self._patience = min(self._patience, within)
+
     def kill(self) -> None:
         """Ends the life at once, a stop under way too."""
         self._kill_at = self._around.clock.monotonic()

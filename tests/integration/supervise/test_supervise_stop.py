@@ -101,6 +101,18 @@ async def test_a_second_thought_kills_at_once(stage: "Stage") -> None:
         assert stage.of("api").exit_code == -signal.SIGKILL
 
 
+async def test_a_stop_that_is_under_way_takes_no_longer_than_a_later_one_allows(stage: "Stage") -> None:
+    async with stage.supervise(stage.program("api", DEAF, within=60.0)) as supervisor:
+        await stage.until(lambda: stage.said("api"))
+        supervisor.hurry(["api"], 0.0)  # nobody stops it yet
+        async with anyio.create_task_group() as group:
+            group.start_soon(supervisor.restart, "api")
+            await stage.until(lambda: stage.of("api").state is State.STOPPING)
+            with anyio.fail_after(10):
+                assert await supervisor.stop_all(0.1) == []
+        assert (stage.of("api").state, stage.of("api").exit_code) == (State.STOPPED, -signal.SIGKILL)
+
+
 async def test_a_deaf_grandchild_in_the_group_goes_too(stage: "Stage") -> None:
     source = f"""
         import os, time
