@@ -23,6 +23,7 @@ from minimesh.control.settle import StartError, remember
 from minimesh.control.world import World, again, check_profiles, check_scale, names_meant, rescaled, settled
 from minimesh.dataplane import ListenError
 from minimesh.model.clock import Clock
+from minimesh.model.project import Project
 from minimesh.spec.problem import Severity, SpecError
 from minimesh.supervise.status import State
 from minimesh.supervise.supervisor import Supervisor
@@ -102,6 +103,7 @@ class Changes:
                     raise StartError(Problem(codes.NO_FILE, "this mesh has no minimesh.toml to read again"))
                 loaded = await read_apart(options)
                 check_profiles(loaded.project, asked.profiles)
+                options = without_gone(options, loaded.project, asked)
 
                 def make(avoid: Collection[int]) -> World:
                     return settled(options, loaded, self._folder, before=self.world, avoid=avoid)
@@ -232,6 +234,13 @@ def with_asked(options: UpOptions, asked: Asked) -> UpOptions:
         overrides=options.overrides if asked.overrides is None else asked.overrides,
         watch=options.watch or asked.watch,
     )
+
+
+def without_gone(options: UpOptions, project: Project, asked: Asked) -> UpOptions:
+    """A name that an earlier `up` asked for may leave the file; but not the last one, for no name means everything."""
+    known = {*project.services, *project.tasks, *(asked.only or ())}
+    left = tuple(name for name in options.only if name in known)
+    return replace(options, only=left or options.only)
 
 
 def _compared(old: World, make: Callable[[Collection[int]], World], avoid: Collection[int]) -> tuple[World, Change]:

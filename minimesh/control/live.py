@@ -107,7 +107,7 @@ async def log_lines(
 
     with undone(mesh.logs.follow(lambda lines: feed.put(filter(wanted, lines)))):
         kept = sorted(
-            (line for log in mesh.logs if not services or log.service in services for line in log.tail()),
+            (line for log in mesh.logs if not services or log.service in services for line in log.tail(tail)),
             key=lambda line: line.at,
         )
         for line in deque(filter(wanted, kept), maxlen=tail):

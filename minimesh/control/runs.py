@@ -36,9 +36,10 @@ async def run_task(mesh: Mesh, name: str) -> AsyncIterator[LogView | EndView | D
                 yield log_view(line)
             if dropped:
                 yield {"dropped": dropped}
-    # As it was at its end: a reload may have removed the task since.
-    status = next(iter(ended or mesh.statuses().get(name, ())), None)
-    if status is None:
+    if not ended:
+        ended = mesh.statuses().get(name, [])
+    if not ended:  # it never ran, and a reload has removed it
         yield {"ended": State.STOPPED.value, "exit_code": None, "reason": "it is not in minimesh.toml any more"}
         return
+    status = ended[0]
     yield {"ended": status.state.value, "exit_code": status.exit_code, "reason": status.reason or None}

@@ -20,7 +20,8 @@ async def change(mesh: Mesh, verb: Verb, names: Collection[str], within: float |
     Stops dependants first. Starting brings along what is needed and was not started yet. `within`: seconds until
     SIGKILL, instead of each service's own; it counts for a stop that is under way, too. Never in the midst of a reload.
     """
-    mesh.supervisor.hurry(names if verb != "start" else (), within)
+    if within is not None and verb != "start":
+        mesh.supervisor.hurry(names, within)
     async with mesh.changes.lock:
         await _change(mesh, verb, [name for name in names if name in mesh.statuses()], within)
 

@@ -132,8 +132,8 @@ def names_meant(project: Project, names: tuple[str, ...], profiles: tuple[str, .
     try:
         return selected(project, names, profiles)
     except KeyError as error:
-        message = f"there is no service or task {error.args[0]}"
-        raise StartError(Problem(codes.UNKNOWN_SERVICE, message, help="minimesh validate")) from None
+        message = f"there is no service or task {error.args[0]}, which `up` asked for"
+        raise StartError(Problem(codes.UNKNOWN_SERVICE, message, help="minimesh up -d")) from None
 
 
 def check_profiles(project: Project, names: tuple[str, ...]) -> None:

@@ -133,7 +133,8 @@ class Supervisor:
         `within`: seconds until SIGKILL, instead of each program's own. Nothing starts any more from now on.
         """
         self._stopping = True
-        self.hurry(self._units, within)
+        if within is not None:
+            self.hurry(self._units, within)
         for level in reversed(self._levels):
             await _all(self._stop_unit(name, within) for name in level if name in self._locks)
         await self._end_daemons()
@@ -158,10 +159,10 @@ class Supervisor:
         """Stops a service; what depends on it goes on. Raises KeyError."""
         await self._stop_unit(name, within)
 
-    def hurry(self, names: Collection[str], within: float | None) -> None:
-        """A stop of these that is under way takes `within` seconds at most, counted from its beginning (None: as it
-        does). Whoever asks for another one would else wait behind it."""
-        for name in names if within is not None else ():
+    def hurry(self, names: Collection[str], within: float) -> None:
+        """A stop of these that is under way takes no longer than this, in seconds since it began. Whoever asks for
+        another one would else wait behind it."""
+        for name in names:
             for instance in self._units.get(name, ()):
                 instance.hurry(within)
 

@@ -383,6 +383,7 @@ def test_stop_takes_the_endpoint_away_and_start_brings_it_back(mesh: Running) ->
         ("get", "/v1/logs", {"since": "yesterday"}, 400, "bad_parameter"),
         ("get", "/v1/logs", {"since": "2026-01-01T00:00:00"}, 400, "bad_parameter"),
         ("get", "/v1/logs", {"tail": "-1"}, 400, "bad_parameter"),
+        ("get", "/v1/logs", {"tail": "0" * 12 + "9" * 5000}, 400, "bad_parameter"),
         ("get", "/v1/events", {"follow": "yes"}, 400, "bad_parameter"),
         ("post", "/v1/mesh", {}, 405, "no_such_path"),
         ("post", "/v1/services/nobody/stop", {}, 404, "no_such_service"),
