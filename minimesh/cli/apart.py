@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, cast
@@ -16,6 +17,8 @@ from minimesh.cli.reload import apply, request, tell
 from minimesh.cli.text import elapsed
 from minimesh.control.arguments import words
 from minimesh.control.client import Client, NotRunningError
+from minimesh.control.codes import ALREADY_RUNNING
+from minimesh.control.holder import holder
 from minimesh.model.clock import SystemClock
 from minimesh.model.several import several
 
@@ -24,47 +27,71 @@ if TYPE_CHECKING:
     from minimesh.control.views import MeshView, ServiceView
 
 POLL = 0.05
+HEARD = 5.0
+"""Seconds until a mesh that has the folder answers, or is taken for one that has lost its socket."""
 LAST_LINES = 5
 MOST_NAMED = 20
 GOOD = frozenset({"ready", "running", "completed"})
 MOVING = frozenset({"starting", "waiting", "stopping"})
 
 
-def running(root: Path) -> MeshView | None:
-    """The mesh that runs in a folder, if one does."""
+def running(context: Context, root: Path) -> MeshView | None:
+    """The mesh that runs in a folder, if one does. One that is stopping, or does not answer yet, is waited for."""
+    until = time.monotonic() + HEARD
+    said = False
+    while True:
+        mesh = _answering(root)
+        if mesh is not None and mesh["state"] != "stopping":
+            return mesh
+        if mesh is None and (holder(root) is None or time.monotonic() > until):
+            return None
+        if mesh is not None and not said:
+            context.note("waiting for the mesh that ran here to stop")
+            said = True
+        time.sleep(POLL)
+
+
+def _answering(root: Path) -> MeshView | None:
     try:
         return cast("MeshView", Client(root).get("/v1/mesh"))
     except NotRunningError:
         return None
 
 
-def start_apart(context: Context, options: UpOptions, patience: float) -> int:
+def start_apart(context: Context, options: UpOptions, names: Collection[str], patience: float) -> int:
     """Starts a mesh that outlives this command, or the services in the one that runs; returns when all are ready.
 
+    names: what is to be ready then.
     Raises CommandError: exit code 1 where something failed, 4 where `patience` seconds were not enough.
     """
     with TemporaryFile() as told:
-        return _start(context, options, patience, told)
+        return _start(context, options, names, patience, told)
 
 
-def _start(context: Context, options: UpOptions, patience: float, told: IO[bytes]) -> int:
+def _start(
+    context: Context, options: UpOptions, names: Collection[str], patience: float, told: IO[bytes]
+) -> int:
     clock = SystemClock()
     began = clock.monotonic()
     client = Client(options.root)
     process = None
-    if running(options.root) is None:
+    if running(context, options.root) is None:
         process = _spawn(options, told)
     else:
         tell(context, apply(context, options.root, request(options)))
     mesh = None
-    while mesh is None or mesh["state"] == "starting" or (process is None and _is_moving(client)):
+    while mesh is None or (process is not None and mesh["state"] == "starting") or _is_moving(client, names):
         if process is not None and process.poll() is not None:
-            raise _could_not_start(told)
+            error = _could_not_start(told)
+            if error.code != ALREADY_RUNNING or running(context, options.root) is None:
+                raise error
+            process = None  # somebody else was a moment earlier
+            tell(context, apply(context, options.root, request(options)))
         if clock.monotonic() - began > patience:
-            raise _timed_out(client, patience)
+            raise _timed_out(client, names, patience)
         time.sleep(POLL)
-        mesh = running(options.root)
-    _all_ready(client)
+        mesh = _answering(options.root)
+    _all_ready(client, names)
     gateway = mesh["gateway"]
     if context.json:
         context.object(mesh)
@@ -84,9 +111,12 @@ def attach(context: Context, options: UpOptions) -> int:
     return logs(context._replace(file=str(options.file)), svc=options.only, follow=True, tail=0)
 
 
-def _is_moving(client: Client) -> bool:
-    services = cast("list[ServiceView]", client.get("/v1/services"))
-    return any(service["state"] in MOVING for service in services)
+def _services(client: Client, names: Collection[str]) -> list[ServiceView]:
+    return [each for each in cast("list[ServiceView]", client.get("/v1/services")) if each["name"] in names]
+
+
+def _is_moving(client: Client, names: Collection[str]) -> bool:
+    return any(service["state"] in MOVING for service in _services(client, names))
 
 
 def _spawn(options: UpOptions, told: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -109,9 +139,9 @@ def _could_not_start(told: IO[bytes]) -> CommandError:
     return CommandError(code, message, evidence=evidence, help=help_)
 
 
-def _timed_out(client: Client, patience: float) -> CommandError:
+def _timed_out(client: Client, names: Collection[str], patience: float) -> CommandError:
     try:
-        services = cast("list[ServiceView]", client.get("/v1/services"))
+        services = _services(client, names)
     except NotRunningError:
         services = []
     late = [service for service in services if service["state"] not in {*GOOD, "pending"}]
@@ -130,9 +160,8 @@ def _lines(services: list[ServiceView]) -> list[str]:
     return [*lines, f"and {len(services) - MOST_NAMED} more"] if len(services) > MOST_NAMED else lines
 
 
-def _all_ready(client: Client) -> None:
-    services = cast("list[ServiceView]", client.get("/v1/services"))
-    failed = [service for service in services if service["state"] in BAD]
+def _all_ready(client: Client, names: Collection[str]) -> None:
+    failed = [service for service in _services(client, names) if service["state"] in BAD]
     if not failed:
         return
     first = failed[0]

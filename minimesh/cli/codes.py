@@ -25,7 +25,7 @@ CODES: dict[str, Code] = {
     "MM403": Code(
         "no such service",
         "The name is not one of the services and tasks of the running mesh: `minimesh ps` lists them.\n"
-        "A service that was written to minimesh.toml after `minimesh up` is not there yet. Exit code 2.",
+        "A service that was written to minimesh.toml since is not there yet: `minimesh reload`. Exit code 2.",
     ),
     "MM404": Code(
         "waiting took too long",
@@ -80,6 +80,12 @@ CODES: dict[str, Code] = {
         "one does not call the other",
         "`describe SVC --from A` tells how A reaches SVC, and it does not: a service may call those that it has in\n"
         "`depends_on` or `calls`, and the gateway those that a route leads to. Exit code 2.",
+    ),
+    "MM414": Code(
+        "the mesh does not answer",
+        "A mesh has this folder, but nobody answers at its control socket: it begins just now, or is about to end, or\n"
+        "its socket in .minimesh was removed while it ran (`git clean -fdx` does that). Services and traffic go on.\n"
+        "\n`minimesh down` stops it without its socket, then `minimesh up` starts it again. Exit code 3.",
     ),
     "MM420": Code(
         "a file of another tool cannot be understood",

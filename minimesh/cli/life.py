@@ -37,9 +37,12 @@ def down(context: Context, *, timeout: float | None, volumes: bool) -> int:
     try:
         client.post("/v1/down", {"within_ms": None if timeout is None else timeout * 1000})
     except NotRunningError:
-        if not volumes or not (context.root() / ".minimesh").is_dir():
+        if _stop_unheard(context, client.root):
+            context.note("stopped")
+        elif volumes and (client.root / ".minimesh").is_dir():
+            context.note("no mesh is running here")
+        else:
             raise
-        context.note("no mesh is running here")
     else:
         try:
             for event in client.stream("/v1/events", {"follow": 1}):
@@ -48,8 +51,22 @@ def down(context: Context, *, timeout: float | None, volumes: bool) -> int:
             pass  # it has stopped already, or answers nobody any more
         context.note("stopped")
     if volumes:
-        _forget(context, context.root())
+        _forget(context, client.root)
     return Exit.OK
+
+
+def _stop_unheard(context: Context, root: Path) -> bool:
+    """Stops a mesh whose control socket somebody has removed, or that has none yet; False where there is no mesh."""
+    from minimesh.control.holder import ask_to_stop, holder  # noqa: PLC0415 - hardly ever
+
+    pid = holder(root)
+    if pid is None:
+        return False
+    context.note(f"the mesh does not answer at its control socket: sent SIGTERM to pid {pid}")
+    ask_to_stop(pid)
+    while holder(root) == pid:
+        time.sleep(0.05)
+    return True
 
 
 def _forget(context: Context, root: Path) -> None:
@@ -130,7 +147,7 @@ def _post(
 
 def _slow(client: Client) -> str:
     services = cast("list[ServiceView]", client.get("/v1/services"))
-    stopping = [service["name"] for service in services if service["state"] == "stopping"]
+    stopping = [each["name"] for each in services if each["state"] == "stopping" and each["kind"] != "gateway"]
     return f"waiting for {', '.join(stopping)} to stop" if stopping else "waiting for the mesh"
 
 

@@ -108,6 +108,8 @@ def _number(text: str) -> tuple[str, int]:
     name, equals, number = text.partition("=")
     if not (name and equals and number.isdecimal() and number.isascii() and len(number) < 6):
         raise usage(f"{text!r} is not SERVICE=NUMBER", "minimesh scale orders=3")
+    if int(number) == 0:
+        raise usage(f"{name} cannot have 0 replicas, but it can be stopped", f"minimesh stop {name}")
     return name, int(number)
 
 

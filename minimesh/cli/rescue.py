@@ -63,8 +63,17 @@ def explain(error: Exception) -> CommandError:
 
 def _of_the_mesh(error: Exception) -> CommandError | None:
     from minimesh.control.client import NotRunningError, RefusedError  # noqa: PLC0415
+    from minimesh.control.holder import holder  # noqa: PLC0415
 
     match error:
+        case NotRunningError() if (pid := holder(error.root)) is not None:
+            return CommandError(
+                "MM414",
+                f"the mesh in {error.root} does not answer",
+                exit_code=Exit.NOT_RUNNING,
+                evidence=[f"pid {pid} starts, or stops, or somebody has removed its control socket"],
+                help="minimesh down",
+            )
         case NotRunningError():
             return CommandError("MM401", str(error), exit_code=Exit.NOT_RUNNING, help="minimesh up")
         case RefusedError(status=404):

@@ -30,7 +30,7 @@ def show_screen(context: Context, file: Path) -> int:
     from minimesh.cli.apart import running  # noqa: PLC0415 - each way loads only what it needs
 
     code = subprocess.run([sys.executable, "-m", "minimesh", VIEW, "--file", str(file)], check=False).returncode
-    if running(file.parent) is None or context.no_input:
+    if running(context, file.parent) is None or context.no_input:
         return code
     if not wants_to_stop(context):
         context.note("it goes on: minimesh ui shows it again, minimesh down stops it")

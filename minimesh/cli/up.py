@@ -86,7 +86,7 @@ def up(
         return _here(context, options, asked)
     from minimesh.cli.apart import start_apart  # noqa: PLC0415
 
-    code = start_apart(context, options, wait_timeout)
+    code = start_apart(context, options, [each.name for each in plan], wait_timeout)
     return show_screen(context, file) if ui and code == Exit.OK else code
 
 
@@ -103,7 +103,7 @@ def _here(context: Context, options: UpOptions, asked: Asked) -> int:
     from minimesh.cli.apart import attach, running  # noqa: PLC0415
     from minimesh.control import handover  # noqa: PLC0415
 
-    if not handover.due() and running(options.root) is not None:
+    if not handover.due() and running(context, options.root) is not None:
         return attach(context, options)
     from minimesh.cli.ending import Ending  # noqa: PLC0415
     from minimesh.cli.foreground import run_here  # noqa: PLC0415 - the whole mesh

@@ -49,7 +49,7 @@ def entries(environ: Mapping[str, str] = os.environ) -> list[Entry]:
     for folder in _folders(environ):
         for file in sorted(folder.glob("*.json")):
             entry = _read(file)
-            if entry is not None and _lives(entry.pid):
+            if entry is not None and lives(entry.pid):
                 found[entry.root] = entry
             else:
                 with suppress(OSError):
@@ -81,7 +81,8 @@ def _read(file: Path) -> Entry | None:
         return None
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Whether there is such a process, whoever's it is."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -34,6 +34,8 @@ def read_run(path: Path) -> Run | None:
         run_id, pid, started = found["run_id"], found["pid"], found["started"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if not (isinstance(run_id, str) and run_id and isinstance(pid, int) and isinstance(started, int | float)):
+    if not (
+        isinstance(run_id, str) and run_id and isinstance(pid, int) and pid > 0 and isinstance(started, int | float)
+    ):
         return None
     return Run(run_id, pid, float(started))
