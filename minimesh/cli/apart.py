@@ -32,19 +32,25 @@ HEARD = 5.0
 LAST_LINES = 5
 MOST_NAMED = 20
 GOOD = frozenset({"ready", "running", "completed"})
+_MARKS = ("--> ", "help: ")
 MOVING = frozenset({"starting", "waiting", "stopping"})
 
 
 def running(context: Context, root: Path) -> MeshView | None:
-    """The mesh that runs in a folder, if one does. One that is stopping, or does not answer yet, is waited for."""
+    """The mesh that runs in a folder, if one does. One that is stopping, or does not answer yet, is waited for.
+
+    Raises NotRunningError where one has the folder and goes on not to answer.
+    """
     until = time.monotonic() + HEARD
     said = False
     while True:
         mesh = _answering(root)
         if mesh is not None and mesh["state"] != "stopping":
             return mesh
-        if mesh is None and (holder(root) is None or time.monotonic() > until):
+        if mesh is None and holder(root) is None:
             return None
+        if mesh is None and time.monotonic() > until:
+            raise NotRunningError(root)
         if mesh is not None and not said:
             context.note("waiting for the mesh that ran here to stop")
             said = True
@@ -134,9 +140,9 @@ def _could_not_start(told: IO[bytes]) -> CommandError:
         return CommandError("MM405", "the mesh ended before it was ready", evidence=lines[-LAST_LINES:])
     code, _, message = lines[first].removeprefix("error[").partition("]: ")
     below = [line.strip() for line in lines[first + 1 :]]
-    evidence = [line for line in below if not line.startswith("help: ")]
-    help_ = next((line.removeprefix("help: ") for line in below if line.startswith("help: ")), "")
-    return CommandError(code, message, evidence=evidence, help=help_)
+    where, help_ = (next((line.removeprefix(mark) for line in below if line.startswith(mark)), "") for mark in _MARKS)
+    evidence = [line for line in below if not line.startswith(_MARKS)]
+    return CommandError(code, message, where=where, evidence=evidence, help=help_)
 
 
 def _timed_out(client: Client, names: Collection[str], patience: float) -> CommandError:

@@ -7,24 +7,40 @@ from pathlib import Path
 
 from minimesh.control.lock import Lock, LockedError
 from minimesh.control.paths import StateFolder
-from minimesh.control.registry import lives
+from minimesh.control.registry import entries, lives
 from minimesh.supervise.runfile import read_run
 
 
 def holder(root: Path) -> int | None:
-    """The pid of the mesh that has this folder; None: none has, or another user's."""
+    """The pid of the mesh that has this folder, also where its state folder was removed; None: none has, or another
+    user's."""
     folder = StateFolder(root)
     run = read_run(folder.run)
     # Looked at first: the lock is for those who want to have it, and we would keep them out for a moment.
-    if run is None or not lives(run.pid):
-        return None
+    if run is not None and lives(run.pid) and _is_locked(folder):
+        return run.pid
+    return next(
+        (each.pid for each in entries() if each.root == str(root) and _holds_what_is_gone(each.pid, root)), None
+    )
+
+
+def _is_locked(folder: StateFolder) -> bool:
     try:
         with Lock(folder.lock):
-            return None
+            return False
     except LockedError:
-        return run.pid
+        return True
     except OSError:
-        return None
+        return False
+
+
+def _holds_what_is_gone(pid: int, root: Path) -> bool:
+    """Whether a process has the lock of this folder open, and the lock is no more. On Linux; elsewhere nobody has."""
+    lost = f"{StateFolder(root).lock} (deleted)"
+    try:
+        return any(str(each.readlink()) == lost for each in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False
 
 
 def ask_to_stop(pid: int) -> None:

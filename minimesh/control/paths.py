@@ -90,9 +90,21 @@ class StateFolder:
 
 
 def runtime_folder(environ: Mapping[str, str]) -> Path:
-    """$XDG_RUNTIME_DIR/minimesh, or a folder of this user's under /tmp: both are short."""
+    """$XDG_RUNTIME_DIR/minimesh, or a folder of this user's under /tmp: both are short.
+
+    The variable counts where it names a folder of this user, as its specification has it: `su` and `sudo` may leave
+    somebody else's, and containers one that is not there.
+    """
     base = environ.get("XDG_RUNTIME_DIR", "")
-    return Path(base, "minimesh") if base.startswith("/") else Path(f"/tmp/minimesh-{os.getuid()}")
+    return Path(base, "minimesh") if base.startswith("/") and _is_own(base) else Path(f"/tmp/minimesh-{os.getuid()}")
+
+
+def _is_own(folder: str) -> bool:
+    try:
+        status = Path(folder).stat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and os.access(folder, os.W_OK | os.X_OK)
 
 
 def make_private(folder: Path) -> None:

@@ -85,4 +85,5 @@ def _line(event: Event) -> str | None:
 
 def _error(problem: Problem) -> str:
     help_ = (f"help: {problem.help}",) if problem.help else ()
-    return "\n  ".join([f"error[{problem.code}]: {problem.message}", *problem.evidence, *help_])
+    where = (f"--> {problem.where}",) if problem.where else ()
+    return "\n  ".join([f"error[{problem.code}]: {problem.message}", *where, *problem.evidence, *help_])

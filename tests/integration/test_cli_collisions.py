@@ -1,6 +1,8 @@
 """Commands that meet each other, or a mesh that begins, ends or has lost its control socket."""
 
 import json
+import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -87,6 +89,27 @@ def test_a_mesh_whose_socket_was_removed_can_be_stopped(shop: Path) -> None:
     assert f"sent SIGTERM to pid {pid}\nstopped\n" in run(shop, "down").stderr
     assert holder(shop) is None
     assert "error[MM401]" in run(shop, "down", code=3).stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="who holds a file that is gone is told by /proc")
+def test_a_mesh_whose_whole_folder_was_removed_is_found_and_no_second_one_started(shop: Path) -> None:
+    run(shop, "up", "-d")
+    pid = pid_of(shop)
+    shutil.rmtree(shop / ".minimesh")
+    try:
+        assert f"pid {pid} " in run(shop, "up", "-d", code=3).stderr
+    finally:
+        assert f"sent SIGTERM to pid {pid}\nstopped\n" in run(shop, "down").stderr
+    assert "ready in" in run(shop, "up", "-d").stderr
+
+
+def test_a_taken_port_is_told_with_its_line_also_from_behind_the_terminal(shop: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        (shop / "minimesh.toml").write_text(f"{TOML}[gateway]\nhttp = {port}\n")
+        told = run(shop, "up", "-d", code=1).stderr.splitlines()
+    line = TOML.count("\n") + 1
+    assert told[:2] == [f"error[MM101]: gateway port {port} is already in use", f"  --> minimesh.toml:{line}"]
 
 
 def test_up_answers_for_those_alone_that_it_was_asked_for(shop: Path) -> None:
