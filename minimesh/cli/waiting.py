@@ -99,8 +99,9 @@ def _never(service: ServiceView, goal: str) -> CommandError:
             exit_code=Exit.USAGE,
             help=f"minimesh wait {name} --for ready",
         )
-    if service["state"] == "pending":
-        return CommandError("MM405", f"{name} was not started", help=f"minimesh start {name}")
+    if service["state"] in ("pending", "stopped"):
+        word = "was not started" if service["state"] == "pending" else "is stopped"
+        return CommandError("MM405", f"{name} {word}", help=f"minimesh start {name}")
     what = {"ready": "come up", "completed": "complete"}[goal]
     last = [each["last_stderr"] for each in service["instances"] if each["last_stderr"]]
     return CommandError(

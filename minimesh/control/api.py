@@ -315,9 +315,11 @@ async def _body(request: Request) -> object:
         if len(content) > LARGEST_BODY:
             raise ApiError(400, "bad_body", f"a body has at most {LARGEST_BODY} bytes")
     try:
-        return json.loads(content) if content else {}
-    except ValueError:
+        body = json.loads(content) if content else {}
+        json.dumps(body, ensure_ascii=False).encode()  # half a character, as in "\\ud800", could not be answered with
+    except (ValueError, RecursionError):
         raise ApiError(400, "bad_body", "the body is not JSON") from None
+    return body
 
 
 def _within(body: object) -> float | None:

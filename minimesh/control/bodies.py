@@ -42,8 +42,8 @@ def _texts(fields: _Body, name: str) -> tuple[str, ...] | None:
     value = fields.get(name)
     if value is None:
         return None
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise _bad(f"{name}: expected a list of strings")
+    if not isinstance(value, list) or not all(isinstance(each, str) and "\0" not in each for each in value):
+        raise _bad(f"{name}: expected a list of strings, without NUL")
     return tuple(value)
 
 

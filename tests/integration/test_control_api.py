@@ -405,6 +405,12 @@ def test_mistakes(mesh: Running, method: str, path: str, parameters: dict[str, s
     assert refused.value.message
 
 
+def test_a_path_that_cannot_be_one_is_the_callers_mistake(mesh: Running) -> None:
+    with pytest.raises(RefusedError, match="without NUL") as refused:
+        mesh.api.client.post("/v1/reload", {"further": ["\0"], "dry_run": True})
+    assert refused.value.status == 400
+
+
 def test_a_reload_of_the_same_file_touches_nothing(mesh: Running) -> None:
     view = mesh.api.post("/v1/reload", body={"dry_run": True}, status=200)
     assert (view["unchanged"], view["dry_run"]) == (5, True)
@@ -419,6 +425,7 @@ def test_a_reload_of_the_same_file_touches_nothing(mesh: Running) -> None:
         ({"verb": "stop", "services": "web"}, 400),
         ({"verb": "stop", "services": ["wbe"]}, 404),
         ({"verb": "stop", "services": ["gateway"]}, 409),
+        ({"verb": "stop", "services": ["\ud800"]}, 400),
         ({"verb": "stop", "within_ms": -1}, 400),
     ],
 )

@@ -43,7 +43,7 @@ GIVEN_UP = {"outlook": "5 times in 62 s, not started again", "last_stderr": None
         ([service("a", "crash-loop")], [], 1, "error[MM405]: a did not come up: crash-loop"),
         ([service("a", "crash-loop", instances=[TRIES])], ["--timeout", "0"], 4, "  a  crash-loop"),
         ([service("a", "crash-loop", instances=[GIVEN_UP])], ["--timeout", "0"], 1, "a did not come up: crash-loop"),
-        ([service("a", "stopped")], ["a"], 1, "error[MM405]: a did not come up: stopped"),
+        ([service("a", "stopped")], ["a"], 1, "error[MM405]: a is stopped\n  help: minimesh start a"),
         ([service("a", "pending")], ["a"], 1, "error[MM405]: a was not started\n  help: minimesh start a"),
         ([service("a", "stopped")], ["a", "--for", "stopped"], 0, "a stopped\n"),
         ([service("a", "running")], ["a", "--for", "stopped", "--timeout", "0"], 4, "not stopped after"),
