@@ -74,9 +74,7 @@ def start_apart(context: Context, options: UpOptions, names: Collection[str], pa
         return _start(context, options, names, patience, told)
 
 
-def _start(
-    context: Context, options: UpOptions, names: Collection[str], patience: float, told: IO[bytes]
-) -> int:
+def _start(context: Context, options: UpOptions, names: Collection[str], patience: float, told: IO[bytes]) -> int:
     clock = SystemClock()
     began = clock.monotonic()
     client = Client(options.root)
@@ -86,7 +84,7 @@ def _start(
     else:
         tell(context, apply(context, options.root, request(options)))
     mesh = None
-    while mesh is None or (process is not None and mesh["state"] == "starting") or _is_moving(client, names):
+    while mesh is None or mesh["state"] == "starting" or (process is None and _is_moving(client, names)):
         if process is not None and process.poll() is not None:
             error = _could_not_start(told)
             if error.code != ALREADY_RUNNING or running(context, options.root) is None:

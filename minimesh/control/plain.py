@@ -48,7 +48,7 @@ def detach(folder: StateFolder) -> TextIO:
     Raises OSError and UnsafeFolderError, with all of them as they were.
     """
     folder.create()
-    log = os.open(folder.mesh_log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    log = os.open(folder.mesh_log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     starter = os.fdopen(os.dup(2), "w")
     for source, target in ((nothing, 0), (log, 1), (log, 2)):

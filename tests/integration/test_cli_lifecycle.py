@@ -237,7 +237,7 @@ def test_stop_with_a_time_kills_who_does_not_listen_and_says_what_it_waits_for(t
     assert stopped.stderr == "waiting for deaf to stop\nstopped deaf\n"
     assert run(root, "ps", "-q", "--status", "stopped").stdout == "deaf\n"
     assert run(root, "wait", "deaf", "--for", "stopped").stderr == "deaf stopped\n"
-    assert run(root, "wait", "deaf", code=1).stderr.startswith("error[MM405]: deaf did not come up: stopped\n")
+    assert run(root, "wait", "deaf", code=1).stderr.startswith("error[MM405]: deaf is stopped\n")
     assert run(root, "restart", "-t", "1", "counter").stderr == "restarted counter\n"
 
 
