@@ -109,7 +109,7 @@ def attach(context: Context, options: UpOptions) -> int:
     from minimesh.cli.logs import logs  # noqa: PLC0415 - hardly ever
 
     tell(context, apply(context, options.root, request(options)))
-    mesh = running(options.root)
+    mesh = _answering(options.root)
     url = mesh["gateway"]["url"] if mesh and mesh["gateway"] else "no gateway"
     context.note(f"runs already   {url}   leave: Ctrl-C   stop: minimesh down")
     return logs(context._replace(file=str(options.file)), svc=options.only, follow=True, tail=0)
