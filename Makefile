@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 OTHERS := $(wildcard $(foreach v,3.12 3.13,$(HOME)/.pyenv/versions/$(v).*/bin/python /usr/bin/python$(v) /usr/local/bin/python$(v)))
 
+ELSEWHERE := tests/unit tests/playbook tests/integration/dataplane tests/integration/supervise \
+  $(addprefix tests/integration/test_,cli_mesh.py control_api.py control_daemon.py control_reload.py upgrade.py)
+
 .PHONY: demo test setup lint unit slow others bench config clean
 
 demo: setup
@@ -30,18 +33,19 @@ lint: setup
 unit: setup
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" --cov --cov-report=term:skip-covered --durations=10
 
-# What measures, or needs the machine's ports and processes to itself, runs alone.
+# What measures, or wants the machine for itself, runs after the others.
 slow: setup
-	$(BIN)/python -m pytest -m slow --durations=10
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "slow and not alone" --durations=10
+	$(BIN)/python -m pytest -m "slow and alone" --durations=10
 
-# The quick suite again under every other supported Python that is here.
+# What depends on the Python again under every other supported one that is here.
 others: setup
 	@for python in $(OTHERS); do \
 	  venv=$(VENV)-$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
 	  echo "== $$python"; \
 	  test -x $$venv/bin/pytest || { $$python -m venv $$venv && $$venv/bin/python -m pip install --quiet --upgrade "pip>=25.1" \
 	    && $$venv/bin/python -m pip install --quiet --editable . --group dev; } || exit 1; \
-	  $$venv/bin/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow" tests/unit tests/playbook tests/integration || exit 1; \
+	  $$venv/bin/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow" $(ELSEWHERE) || exit 1; \
 	done
 
 # What editors and readers get of the tables in minimesh/spec: the schema, the reference file, the table of keys.

@@ -119,6 +119,7 @@ def test_no_color_in_the_environment_is_the_option(shop: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize(("words", "limit"), [(["ps"], 0.150), (["--help"], 0.120), (["ps", "--help"], 0.120)])
 def test_quick_commands_are_quick(shop: Path, words: list[str], limit: float) -> None:
     """The best of seven: a busy machine must not count."""

@@ -438,6 +438,7 @@ def test_each_service_answers_at_its_own_name(mesh: Running) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_fifty_reloads_under_load_fail_no_request(mesh: Running) -> None:
     statuses: list[int] = []
     failures: list[Exception] = []

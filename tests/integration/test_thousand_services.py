@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 SERVICES, PROGRAMS = 1000, 60
 MINIMESH = [sys.executable, "-m", "minimesh"]

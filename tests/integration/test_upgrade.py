@@ -439,6 +439,7 @@ def test_a_signal_in_between_stops_whoever_hears_it(shop: Installed, number: sig
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_no_request_fails_under_load(shop: Installed) -> None:
     """And nothing is left open: the same connections, the same descriptors, after many upgrades."""
     shop.start()

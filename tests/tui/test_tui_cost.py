@@ -15,7 +15,12 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.skipif(sys.platform != "linux", reason="/proc")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.alone,
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(sys.platform != "linux", reason="/proc"),
+]
 ROOT = Path(__file__).parents[2]
 SPAN = 6.0
 TICKS = os.sysconf("SC_CLK_TCK")

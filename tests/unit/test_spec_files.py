@@ -299,6 +299,7 @@ def test_strange_values_are_told(of: WriteAndLoad, value: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_thousand_services_in_fifty_files_are_validated_quickly(root: Path) -> None:
     for file in range(50):
         services = (
@@ -352,6 +353,7 @@ def test_a_file_has_a_largest_size(of: WriteAndLoad, root: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_five_thousand_included_files_are_merged_in_time(of: WriteAndLoad) -> None:
     files = {f"parts/{n}.toml": f'[services.s{n}]\nrun = "a"\n' for n in range(5000)}
     of('include = ["**/*.toml"]\n', files)

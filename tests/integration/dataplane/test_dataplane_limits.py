@@ -159,6 +159,7 @@ async def test_a_caller_that_does_not_take_the_end_of_its_answer_is_let_go(bare:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 async def test_a_slow_reader_gets_the_end_of_its_answer_although_the_connection_closes(bare: Stage) -> None:
     bare.open(limits=Limits(send=3.0))
     bare.shrink_send_buffers()

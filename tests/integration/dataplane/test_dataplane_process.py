@@ -193,6 +193,7 @@ async def test_httpx(setup: Setup, service: Service) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @EACH_CODEC
 async def test_wrk_loses_no_request(setup: Setup, service: Service) -> None:
     if shutil.which("wrk") is None:
@@ -209,6 +210,7 @@ async def test_wrk_loses_no_request(setup: Setup, service: Service) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @FASTEST
 @pytest.mark.parametrize("attack", ["-H", "-B", "-X"], ids=["slow heads", "slow bodies", "slow reading"])
 async def test_slowhttptest_does_not_stop_the_service(setup: Setup, service: Service, attack: str) -> None:

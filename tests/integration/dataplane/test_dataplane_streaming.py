@@ -205,6 +205,7 @@ async def test_two_hundred_slow_readers_of_a_mebibyte(bare: Stage) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("way", ["down", "up"])
 async def test_a_gibibyte_takes_no_more_memory_than_a_mebibyte(stage: Stage, way: str) -> None:
     size, piece = 1024 * MIB, b"x" * 65536
