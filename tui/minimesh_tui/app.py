@@ -179,6 +179,8 @@ class MeshApp(Frame, inherit_bindings=False):
         if key is None:
             return
         event.stop()
+        if self.too_small and key.id != "quit":
+            return
         if key.changes and self.read_only:
             self.say(f"{key.shown}: not with --read-only", Role.DEGRADED)
         else:

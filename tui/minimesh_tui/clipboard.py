@@ -8,7 +8,7 @@ FILE = "copied.txt"
 
 
 def sequence(text: str) -> str:
-    """What asks the terminal to take the text into the clipboard; through tmux and screen as well."""
+    """What asks the terminal to take the text into the clipboard; tmux passes it on where `set-clipboard` lets it."""
     encoded = base64.b64encode(text.encode("utf-8", "replace")).decode()
     return f"\x1b]52;c;{encoded}\x07"
 

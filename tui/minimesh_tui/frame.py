@@ -58,6 +58,8 @@ class Frame(App[None], inherit_bindings=False):
         self.window = "1m"
         self.gone = ""
         self.paused = False
+        self.too_small = False
+        """The terminal is: nothing else is shown, so nobody can see what a key would do."""
         self.clock = clock
         self._top = Bar(appearance, id="top")
         self._tabs = Bar(appearance, id="tabs")
@@ -91,9 +93,9 @@ class Frame(App[None], inherit_bindings=False):
         self._unsaying = self.set_timer(SAID_FOR, self._unsay)
 
     def on_resize(self, event: events.Resize) -> None:
-        tiny = event.size.width < NARROWEST or event.size.height < LOWEST
-        self.screen.set_class(tiny, "-tiny")
-        need = f"needs {NARROWEST}x{LOWEST}, this is {event.size.width}x{event.size.height}"
+        self.too_small = event.size.width < NARROWEST or event.size.height < LOWEST
+        self.screen.set_class(self.too_small, "-tiny")
+        need = f"needs {NARROWEST}x{LOWEST}, is {event.size.width}x{event.size.height}"
         self._small.show([(need, Role.STRONG)])
         self.show_bars()
         self.call_after_refresh(self.services.show)
