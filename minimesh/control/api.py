@@ -188,6 +188,7 @@ class _Api:
         return _stream(live.events(self._mesh, services, _since(query), bool(_whole(query, "follow", 0, 1, 0))))
 
     async def upgradable(self, request: Request) -> Response:
+        self._check_not_busy()
         try:
             view: UpgradeView = {"running": __version__, "installed": await self._upgrader.check(), "problem": None}
         except (HandoverError, SpecError) as error:
@@ -196,15 +197,18 @@ class _Api:
 
     async def upgrade(self, request: Request) -> Response:
         within = _within(await _body(request))
-        if self._mesh.stopping or self._upgrader.under_way:
-            raise ApiError(409, "busy", f"the mesh is being {'stopped' if self._mesh.stopping else 'upgraded'}")
+        self._check_not_busy()
         try:
-            version = await self._upgrader.check()
+            version = await self._upgrader.begin()
         except (HandoverError, SpecError) as error:
             raise ApiError(409, "not_upgradable", str(error)) from error
         self._mesh.upgraded = None
         view: UpgradingView = {"image": self._mesh.image + 1, "version": version}
         return JSONResponse(view, status_code=202, background=BackgroundTask(self._upgrader.run, within))
+
+    def _check_not_busy(self) -> None:
+        if self._mesh.stopping or self._upgrader.under_way:
+            raise ApiError(409, "busy", f"the mesh is being {'stopped' if self._mesh.stopping else 'upgraded'}")
 
     async def down(self, request: Request) -> Response:
         within = _within(await _body(request))

@@ -64,6 +64,7 @@ class OptionsState(TypedDict):
     profiles: list[str]
     further: list[str]
     overrides: list[str]
+    watch: bool
 
 
 class LogState(TypedDict):
@@ -74,14 +75,16 @@ class LogState(TypedDict):
 
 
 class Body(TypedDict):
-    """A running mesh. Times are monotonic, but for `started` and those in statuses.
+    """A running mesh. Times are monotonic, but for `started`, `watched` and those in statuses.
 
-    frozen_at: when it began to let callers wait. cut: exchanges that did not end in time. control: descriptor of the
+    watched: wall time up to which every change of a watched file has been seen to. frozen_at: when it began to let
+    callers wait. cut: exchanges that did not end in time. control: descriptor of the
     control socket. limit: soft limit of descriptors that programs get. scaled: of services, the replicas asked for and
     those that the file had then. endpoints: of each service, name and addresses.
     """
 
     started: float
+    watched: float
     frozen_at: float
     cut: int
     state: MeshState

@@ -38,6 +38,7 @@ def options_from(heir: Heir, options: UpOptions) -> UpOptions:
         profiles=tuple(asked["profiles"]),
         further=tuple(map(Path, asked["further"])),
         overrides=tuple(asked["overrides"]),
+        watch=asked["watch"],
     )
 
 

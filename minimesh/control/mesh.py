@@ -129,6 +129,7 @@ class Mesh:
         statuses = [status_from(each["status"]) for each in body["supervisor"]["instances"]]
         self.telling.go_on(statuses, self.began)
         self.serving.go_on(statuses)
+        self.watching.go_on(body["watched"])
         self._served = self.telemetry.ring.total
         self._inherited = body["supervisor"]
 

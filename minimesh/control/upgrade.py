@@ -55,8 +55,18 @@ class Upgrader:
         self._rerun = rerun
         self.under_way = False
 
+    async def begin(self) -> str:
+        """As `check`; nobody else can begin until this one has been `run`, unless it raises."""
+        self.under_way = True
+        try:
+            return await self.check()
+        except BaseException:
+            self.under_way = False
+            raise
+
     async def check(self) -> str:
-        """The version of the program that is installed, which says that it can go on. Raises HandoverError."""
+        """The version of the program that is installed, which says that it can go on. Raises HandoverError, and
+        SpecError for a minimesh.toml that cannot be used."""
         command = self._rerun.command
         if command is None or not sys.executable:
             raise HandoverError("this mesh is a part of another program")
@@ -66,9 +76,9 @@ class Upgrader:
         return await to_thread.run_sync(_ask, [sys.executable, *command[1:]])
 
     async def run(self, within: float | None) -> None:
-        """Does not return where all goes well. within: seconds that an exchange may last, None for the longest time
-        that a service has to stop. A failure is noted, and the mesh goes on."""
-        self.under_way = True
+        """What `begin` has begun; does not return where all goes well. A failure is noted, and the mesh goes on.
+
+        within: seconds that an exchange may last, None for the longest time that a service has to stop."""
         try:
             async with self._mesh.changes.lock:
                 await self._wait_until_still(STILL_PATIENCE)

@@ -43,8 +43,9 @@ READ_WITHIN = 1.0
 
 @dataclass(slots=True)
 class _Changed:
-    """pids: who ran when the first change was seen, by replica."""
+    """told_to: see Watcher, when the first change was told. pids: who ran then, by replica."""
 
+    told_to: float
     pids: dict[int, int | None]
     paths: set[str] = field(default_factory=set)
 
@@ -71,6 +72,15 @@ class Watching:
         self._arrived = anyio.Event()
         if self._targets:
             self._wanted.set()
+
+    def go_on(self, seen_to: float) -> None:
+        """Before `run`: an earlier image of this process has seen to all changes until then."""
+        self._since = seen_to
+
+    @property
+    def seen_to(self) -> float:
+        """Wall time up to which every change has been seen to."""
+        return min((each.told_to for each in self._pending.values()), default=self._told_to())
 
     def take(self, world: World, doubtful: Sequence[Path] = ()) -> None:
         """Another world, and so perhaps other files."""
@@ -100,7 +110,7 @@ class Watching:
 
     def _on_change(self, key: str, paths: Sequence[str]) -> None:
         if key not in self._pending:
-            self._pending[key] = _Changed({each.replica: each.pid for each in self._unit(key)})
+            self._pending[key] = _Changed(self._told_to(), {each.replica: each.pid for each in self._unit(key)})
         self._pending[key].paths.update(paths)
         self._arrived.set()
 
@@ -149,6 +159,9 @@ class Watching:
             self._say(MESH, "refused", f"nothing changed: {error}")
         finally:
             self._began = None
+
+    def _told_to(self) -> float:
+        return self._since if self._watcher is None else self._watcher.told_to
 
     def _files_of(self, mistakes: Sequence[Mistake]) -> list[Path]:
         """Where the mistakes are: in a file that is not part of the project yet, say."""

@@ -307,6 +307,47 @@ def test_what_was_changed_since_the_start_stays(shop: Installed) -> None:
     ]
 
 
+def test_files_are_watched_as_before(shop: Installed) -> None:
+    """Under an option that came after the start; and what changes while callers wait is seen afterwards."""
+    watched = TOML.replace("[services.tick]", '[services.tick]\nwatch = ["*.txt"]')
+    (shop.root / "minimesh.toml").write_text(watched)
+    shop.start()
+    shop.run("up", "-d", "--watch")
+    pids = shop.pids()
+    answers: list[str] = []
+    caller = threading.Thread(target=lambda: answers.append(shop.call("/wait")))
+    caller.start()
+    until((shop.root / "asked").exists)
+    image = shop.begin(PATIENCE)
+    (shop.root / "a.txt").write_text("new")
+    (shop.root / "go").touch()
+    caller.join(PATIENCE)
+    until(lambda: shop.mesh()["image"] == image and shop.pids()["tick"] not in (None, pids["tick"]))
+    assert shop.pids()["web"] == pids["web"]
+    (shop.root / "minimesh.toml").write_text(f'{watched}[services.late]\nrun = "sleep 1000"\nport = "none"\n')
+    until(lambda: "late" in shop.services())
+
+
+def test_of_two_upgrades_at_once_one_is_refused(shop: Installed) -> None:
+    shop.start()
+    images: list[int] = []
+    refused: list[str] = []
+
+    def begin() -> None:
+        try:
+            images.append(shop.begin())
+        except RefusedError as error:
+            refused.append(str(error))
+
+    callers = [threading.Thread(target=begin) for _ in range(2)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(PATIENCE)
+    assert (images, refused) == ([2], ["the mesh is being upgraded"])
+    until(lambda: shop.mesh()["image"] == 2)
+
+
 def test_a_request_under_way_is_answered_first(shop: Installed) -> None:
     shop.start()
     answers: list[str] = []

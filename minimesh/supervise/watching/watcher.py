@@ -22,6 +22,9 @@ POLL_EVERY = 2.0
 POLL_SHARE = 0.05
 """Of the time at most is spent with looking at what could not be watched."""
 
+MOMENT = 0.05
+"""Seconds within which the kernel has told of an event, and by which its clock may be behind."""
+
 OnChange = Callable[[str, Sequence[str]], None]
 """Key of a target, and the absolute paths of its files that have changed, have come or have gone, sorted."""
 
@@ -50,7 +53,9 @@ class Watcher:
         self._wanted: Sequence[Target] | None = None
         self._since = inf
         self._dirty: set[str] = set()
+        self._dirty_since: float | None = None
         self._polled: set[str] = set()
+        self._polled_at = inf
         self._debounce = Debounce()
         self._wake = anyio.Event()
         self._refused = 0
@@ -68,6 +73,15 @@ class Watcher:
         """How many are of interest."""
         return len({path for tree in self._trees for path in tree.folders})
 
+    @property
+    def told_to(self) -> float:
+        """Wall time up to which every change has been told; before `settled`, from which on it will be."""
+        now = self._clock.wall()
+        if not self.settled.is_set():
+            return min(self._since, now)
+        event = now if self._dirty_since is None else self._dirty_since
+        return min(event, self._polled_at if self._polled else now) - MOMENT
+
     async def run(self) -> None:
         """Until it is cancelled."""
         try:
@@ -81,8 +95,9 @@ class Watcher:
                 elif self._debounce.due is not None:
                     await self._act()
                 elif self._polled:
-                    began = self._clock.monotonic()
+                    began, at = self._clock.monotonic(), self._clock.wall()
                     await self._look(set(self._polled))
+                    self._polled_at = at
                     pause = max(POLL_EVERY, (self._clock.monotonic() - began) / POLL_SHARE)
         finally:
             if self._inotify is not None:
@@ -98,6 +113,7 @@ class Watcher:
         before = {path for tree in self._trees for path in tree.folders}
         self._polled.clear()
         self._trees = [Tree(root, targets, self._watch, self._leave, known) for root in roots(targets)]
+        self._polled_at = self._clock.wall()
         found = await to_thread.run_sync(self._start, self._since)
         for path in before - {path for tree in self._trees for path in tree.folders}:
             self._leave(path)
@@ -114,8 +130,9 @@ class Watcher:
         while (pause := (self._debounce.due or 0.0) - self._clock.monotonic()) > 0:  # noqa: ASYNC110 - for time alone
             await anyio.sleep(pause)
         self._debounce.clear()
-        dirty, self._dirty = self._dirty, set()
+        dirty, self._dirty, at = self._dirty, set(), self._clock.wall()
         await self._look(dirty)
+        self._dirty_since = at if self._dirty else None
 
     async def _look(self, paths: set[str]) -> None:
         self._tell(await to_thread.run_sync(self._looked, paths))
@@ -172,6 +189,8 @@ class Watcher:
     def _on_event(self, path: str, name: str, is_folder: bool) -> None:
         if path and not any(tree.sees(path, name, folder=is_folder) for tree in self._trees):
             return
+        if self._dirty_since is None:
+            self._dirty_since = self._clock.wall()
         self._dirty.add(path)
         self._debounce.note(self._clock.monotonic())
         self._wake.set()
