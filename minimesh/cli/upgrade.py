@@ -93,15 +93,18 @@ def _wait(context: Context, begun: UpgradingView, patience: float) -> tuple[Mesh
     from minimesh.control.client import Client, NotRunningError  # noqa: PLC0415
 
     client = Client(context.root())
+    stopping = False
     now = heard = time.monotonic()
     deadline = now + patience
     while now < deadline and now < heard + SILENCE:
         try:
             mesh = cast("MeshView", client.get("/v1/mesh"))
         except NotRunningError:
-            pass  # between two images: the connection was the old one's
+            if stopping:
+                raise CommandError("MM430", "not upgraded: the mesh was stopped", help="minimesh up") from None
+            # else between two images: the connection was the old one's
         else:
-            heard = time.monotonic()
+            heard, stopping = time.monotonic(), mesh["state"] == "stopping"
             upgraded = mesh["upgraded"]
             if upgraded is not None and upgraded["problem"] is not None:
                 raise _not(upgraded["problem"], mesh["image"] == begun["image"])

@@ -59,7 +59,9 @@ class Upgrader:
         """As `check`; nobody else can begin until this one has been `run`, unless it raises."""
         self.under_way = True
         try:
-            return await self.check()
+            version = await self.check()
+            self._check_not_stopping()
+            return version
         except BaseException:
             self.under_way = False
             raise

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -326,6 +327,32 @@ def test_files_are_watched_as_before(shop: Installed) -> None:
     assert shop.pids()["web"] == pids["web"]
     (shop.root / "minimesh.toml").write_text(f'{watched}[services.late]\nrun = "sleep 1000"\nport = "none"\n')
     until(lambda: "late" in shop.services())
+
+
+def test_a_mesh_that_is_stopped_meanwhile_is_not_waited_for(shop: Installed) -> None:
+    process = shop.start()
+    connection = http.client.HTTPConnection(shop.gateway, timeout=PATIENCE)
+    connection.request("GET", "/wait")
+    until((shop.root / "asked").exists)
+    said: list[str] = []
+    upgrade = threading.Thread(
+        target=lambda: said.append(shop.run("upgrade", "--force", "--within", f"{PATIENCE}s", code=1))
+    )
+    upgrade.start()
+
+    def is_under_way() -> bool:
+        try:
+            shop.client.get("/v1/upgrade")
+        except RefusedError:
+            return True
+        return False
+
+    until(is_under_way)
+    shop.run("down")
+    upgrade.join(PATIENCE)
+    process.wait(PATIENCE)
+    assert re.search(r"not upgraded: the mesh (is being|was) stopped|the mesh is being stopped", said[0]), said
+    connection.close()
 
 
 def test_of_two_upgrades_at_once_one_is_refused(shop: Installed) -> None:
