@@ -232,7 +232,7 @@ class Mesh:
         if self.state == "starting":
             await self._settle()
         else:
-            self.collector.take_over(self.clock.monotonic())
+            self.collector.started(self.clock.monotonic())
 
     async def _settle(self) -> None:
         await self.supervisor.settled()
