@@ -75,7 +75,7 @@ def _line(event: Event) -> str | None:
         case Upgraded():
             return (
                 f"upgraded {event.before} -> {event.version} in {event.seconds:.1f} s, "
-                f"{event.services} services untouched, {event.cut} requests cut"
+                f"services untouched: {event.services}, requests cut: {event.cut}"
             )
         case Stopping():
             return f"stopping {several(event.services)}"

@@ -14,7 +14,8 @@ from textual.widget import Widget
 
 from minimesh_tui.look import ASCII, Look, Role
 from minimesh_tui.widgets.bars import Bar
-from minimesh_tui.widgets.log import CUT, KEPT, KEPT_IN_ALL, TIDY_EVERY, Entry, LogLines
+from minimesh_tui.widgets.entry import CUT, Entry
+from minimesh_tui.widgets.log import KEPT, KEPT_IN_ALL, TIDY_EVERY, LogLines
 from minimesh_tui.widgets.table import Cell, Column, Table, fit
 
 COLUMNS = (

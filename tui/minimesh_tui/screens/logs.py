@@ -9,7 +9,8 @@ from textual.containers import Vertical
 from minimesh.control.views import DroppedView, EventView, LogView
 from minimesh_tui.look import Look, Role
 from minimesh_tui.widgets.bars import Heading, Part
-from minimesh_tui.widgets.log import KEPT, LEVELS, Entry, LogLines
+from minimesh_tui.widgets.entry import LEVELS, Entry
+from minimesh_tui.widgets.log import KEPT, LogLines
 
 
 class LogsView(Vertical):
@@ -66,7 +67,7 @@ class LogsView(Vertical):
             again = 0
             same = self._latest[1] if view["time"] == self._latest[0] else 0
             self._latest = (view["time"], same + 1)
-            entries.append(Entry(view["time"], view["service"], view["line"], view["stream"], view["replica"]))
+            entries.append(Entry(view["time"], view["service"], view["line"], view["stream"]))
         self.lines.add(entries)
         self.show()
         return again

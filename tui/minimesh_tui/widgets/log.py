@@ -11,67 +11,28 @@ from rich.style import Style
 from rich.text import Text
 from textual.strip import Strip
 
-from minimesh.cli.text import escape, local_time, service_output
+from minimesh.cli.text import escape, local_time
 from minimesh_tui.look import Look, Role
+from minimesh_tui.widgets.entry import ERROR, WARN, Entry
 from minimesh_tui.widgets.lines import NOTHING, Lines
 
 KEPT = 5_000
 """Lines of each service."""
 KEPT_IN_ALL = 50_000
-CUT = 4_096
-"""Characters of a line that are kept; the file has the rest."""
 TIDY_EVERY = 1_000
-TAB = 4
 STEP = 20
 """Columns that left and right move."""
-
-_LEVEL = re.compile(
-    r"\b(?:(trace|debug)|(info|notice)|(warn|warning)|(\w*error|\w*exception|err|fatal|critical|panic))\b",
-    re.IGNORECASE,
-)
-LEVELS = ("all", "info", "warn", "error")
-
-
-class Entry:
-    """One line. `raw` may hold colours (SGR) and nothing else that a terminal acts on; `plain` has not even those."""
-
-    __slots__ = ("plain", "raw", "replica", "service", "source", "time")
-
-    def __init__(self, time: str, service: str, line: str, source: str = "", replica: int = 1) -> None:
-        if len(line) > CUT:
-            line = f"{line[:CUT]} … [cut at 4 kB; the file has all]"
-        if not line.isprintable():
-            line = line.replace("\t", " " * TAB)
-        self.time = time
-        self.service = service
-        self.source = source
-        self.replica = replica
-        self.raw = service_output(line, True)
-        self.plain = service_output(line, False) if "\x1b" in line else self.raw
-
-    @property
-    def level(self) -> int:
-        """Its place in LEVELS: of the first word that names one; else "info", of what goes to stderr "warn"."""
-        match = _LEVEL.search(self.plain, 0, 200)
-        if match:
-            return (match.lastindex or 1) - 1
-        return 2 if self.source == "stderr" else 1
-
 
 Row = tuple[Entry, int, int]
 """A line of the screen: characters of an entry from, to."""
 Wanted = Callable[[Entry], bool]
 
-
-_ROLES = {2: Role.DEGRADED, 3: Role.DOWN}
+_ROLES: Mapping[int | None, Role] = {WARN: Role.DEGRADED, ERROR: Role.DOWN}
 
 
 def _role(entry: Entry) -> Role:
     """Of its text: what the mesh says stands out, and so do warnings and errors that call themselves so."""
-    if entry.source == "mesh":
-        return Role.STRONG
-    match = _LEVEL.search(entry.plain, 0, 200)
-    return _ROLES.get((match.lastindex or 1) - 1, Role.TEXT) if match else Role.TEXT
+    return Role.STRONG if entry.source == "mesh" else _ROLES.get(entry.said_level, Role.TEXT)
 
 
 class LogLines(Lines):
