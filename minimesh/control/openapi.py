@@ -213,6 +213,7 @@ OPERATIONS = (
         "/v1/upgrade",
         "Whether the program that is installed could go on with this mesh; it is started for a moment to find out",
         views.UpgradeView,
+        mistakes=(409,),
     ),
     Operation(
         "upgrade",

@@ -22,8 +22,8 @@ POLL_EVERY = 2.0
 POLL_SHARE = 0.05
 """Of the time at most is spent with looking at what could not be watched."""
 
-MOMENT = 0.05
-"""Seconds within which the kernel has told of an event, and by which its clock may be behind."""
+MOMENT = 0.2
+"""Seconds within which an event is heard of, and by which the kernel's clock may be behind."""
 
 OnChange = Callable[[str, Sequence[str]], None]
 """Key of a target, and the absolute paths of its files that have changed, have come or have gone, sorted."""

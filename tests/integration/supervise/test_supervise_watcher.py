@@ -30,6 +30,7 @@ class Seen:
         self.changes: list[tuple[str, list[str]]] = []
         self.troubles: list[tuple[str, str]] = []
         self.unmet: list[tuple[str, str]] = []
+        self.told_to: list[float] = []
         self._told = anyio.Event()
         self.watcher = Watcher(
             SystemClock(),
@@ -41,6 +42,7 @@ class Seen:
 
     def _on_change(self, key: str, paths: Sequence[str]) -> None:
         self.changes.append((key, [os.path.relpath(path, self.root) for path in paths]))
+        self.told_to.append(self.watcher.told_to)
         self._told.set()
 
     async def take(self, *targets: Target) -> None:
@@ -86,6 +88,17 @@ def inotify(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         raise OSError(errno.ENOSYS, "there is no inotify here")
 
     return nowhere
+
+
+async def test_up_to_when_changes_have_been_told(tmp_path: Path, inotify: Callable[[OnEvent], Inotify]) -> None:
+    async with watching(tmp_path, "*.py", inotify=inotify) as seen:
+        seen.write(a_py="1")
+        written = (tmp_path / "a.py").stat().st_ctime
+        assert await seen.next() == ["a.py"]
+        assert seen.told_to[0] < written
+        with anyio.fail_after(PATIENCE):
+            while seen.watcher.told_to <= written:  # noqa: ASYNC110 - nobody tells of it
+                await anyio.sleep(0.01)
 
 
 async def test_what_a_person_does_to_files_is_told(tmp_path: Path, inotify: Callable[[OnEvent], Inotify]) -> None:
