@@ -357,12 +357,15 @@ def test_a_mesh_that_is_stopped_meanwhile_is_not_waited_for(shop: Installed) -> 
 
 def test_of_two_upgrades_at_once_one_is_refused(shop: Installed) -> None:
     shop.start()
+    waiting = threading.Thread(target=shop.call, args=("/wait",))
+    waiting.start()
+    until((shop.root / "asked").exists)  # so that none can be over before the other begins
     images: list[int] = []
     refused: list[str] = []
 
     def begin() -> None:
         try:
-            images.append(shop.begin())
+            images.append(shop.begin(PATIENCE))
         except RefusedError as error:
             refused.append(str(error))
 
@@ -371,6 +374,8 @@ def test_of_two_upgrades_at_once_one_is_refused(shop: Installed) -> None:
         caller.start()
     for caller in callers:
         caller.join(PATIENCE)
+    (shop.root / "go").touch()
+    waiting.join(PATIENCE)
     assert (images, refused) == ([2], ["the mesh is being upgraded"])
     until(lambda: shop.mesh()["image"] == 2)
 
