@@ -1,7 +1,6 @@
 """Writes to customers. Takes a message at once and sends it later, from a worker of its own."""
 
 import queue
-import threading
 import time
 
 from shoplib import Answer, Refused, Request, Service, log
@@ -29,5 +28,4 @@ def send_all() -> None:
 
 
 if __name__ == "__main__":
-    threading.Thread(target=send_all, daemon=True).start()
-    service.run()
+    service.run(beside=send_all)

@@ -100,13 +100,15 @@ class Service:
                 return action(request, **{name: unquote(text) for name, text in match.groupdict().items()})
         raise Refused(405, f"{method} is not for {request.path}") if known else Refused(404, "no such page")
 
-    def run(self) -> None:
-        """Serve on $PORT until SIGTERM or SIGINT, then finish what is under way."""
+    def run(self, beside: Callable[[], None] | None = None) -> None:
+        """Serve on $PORT until SIGTERM or SIGINT, then finish what is under way. beside: a worker without an end."""
         logging.basicConfig(stream=sys.stdout, format="%(message)s", level=logging.INFO)
         signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)  # before any thread: only sigwait takes them
         with _Server(("127.0.0.1", int(os.environ.get("PORT", "8000"))), _Handler) as server:
             server.service = self
             threading.Thread(target=server.serve_forever, daemon=True).start()
+            if beside is not None:
+                threading.Thread(target=beside, daemon=True).start()
             log.info("listening on port %d", server.server_port)
             signal.sigwait(HANDLED)
             log.info("stopping")

@@ -107,7 +107,7 @@ def shop(folder: Path) -> Iterator[dict[str, str]]:
         for program in programs.values():
             program.process.terminate()
         for program in programs.values():
-            assert program.stop().endswith("stopped\n")
+            assert program.ended().endswith("stopped\n")
 
 
 def packs(shop: dict[str, str], sku: str) -> int:
