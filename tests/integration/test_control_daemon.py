@@ -9,13 +9,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from minimesh.control.client import Client, NotRunningError
-from minimesh.model.project import DEFAULT_GATEWAY_PORT
 
 PATIENCE = 20.0
 REPOSITORY = Path(__file__).parents[2]
@@ -199,33 +197,22 @@ def test_mistakes_in_the_file_are_told_with_their_lines(start: Start) -> None:
     assert "Traceback" not in output
 
 
-@pytest.fixture
-def usual_port_taken() -> Iterator[None]:
-    """Another mesh of this machine may have 7080, and let go of it at any time; so have it ourselves."""
-    held: list[socket.socket] = []
+def test_ports_stay_the_same(tmp_path: Path) -> None:
+    """That of a service, since the gateway's depends on who else has 7080 just then."""
+    (tmp_path / "minimesh.toml").write_text(FILE.replace("port = {port}\n", "").format(gateway="", run=SLEEPS))
 
-    def hold() -> bool:
-        with suppress(OSError):
-            held.append(socket.create_server(("127.0.0.1", DEFAULT_GATEWAY_PORT)))
-        return bool(held)
+    def address() -> str:
+        daemon = Daemon(tmp_path)
+        try:
+            daemon.wait_ready()
+            return str(next(view["listen"] for view in daemon.client.get("/v1/services") if view["name"] == "worker"))
+        finally:
+            daemon.process.send_signal(signal.SIGTERM)
+            daemon.finish()
 
-    assert until(hold)
-    with held[0]:
-        yield
-
-
-@pytest.mark.usefixtures("usual_port_taken")
-def test_ports_stay_the_same(start: Start) -> None:
-    def gateway() -> str:
-        daemon = start()
-        daemon.wait_ready()
-        address = str(daemon.client.get("/v1/mesh")["gateway"]["address"])
-        daemon.process.send_signal(signal.SIGTERM)
-        daemon.finish()
-        return address
-
-    first = gateway()
-    assert gateway() == first
+    first = address()
+    assert first.startswith("127.0.0.1:")
+    assert address() == first
 
 
 def test_detached_it_writes_to_its_log(start: Start) -> None:
