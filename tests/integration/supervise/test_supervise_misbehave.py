@@ -67,8 +67,8 @@ async def test_100_mb_of_log_hold_up_nobody_and_are_not_kept(stage: "Stage") -> 
     assert stage.said("api")[-1] == "done"
     assert resident_growth(before) < 100
     assert stage.logs.flush()
-    assert stage.logs.of("api").dropped == 0
-    assert (stage.folder / "logs" / "api.log").read_text().count("\n") > 100
+    written = sum(file.read_bytes().count(b" stdout ") for file in (stage.folder / "logs").glob("api.log*"))
+    assert written + stage.logs.of("api").dropped >= 1_000_001, "what a slow disk does not take is counted"
 
 
 @LINUX
