@@ -94,7 +94,13 @@ def address_endpoint(address: Address) -> Endpoint:
 
 
 def _upstream(project: Project, service: Service, endpoints: Sequence[Endpoint]) -> Upstream:
-    return Upstream(identity_of(project, service.name), tuple(endpoints), service.timeouts, _host(service.addresses))
+    return Upstream(
+        identity_of(project, service.name),
+        tuple(endpoints),
+        service.timeouts,
+        _host(service.addresses),
+        service.protocol,
+    )
 
 
 def _host(addresses: Sequence[Address]) -> bytes:

@@ -36,6 +36,14 @@ class Dependency:
     where: Where = NOWHERE
 
 
+class Protocol(StrEnum):
+    """What a service speaks. HTTP: HTTP/1.1 and HTTP/2, told apart by what arrives; H2, GRPC: HTTP/2 alone."""
+
+    HTTP = "http"
+    H2 = "h2"
+    GRPC = "grpc"
+
+
 class Probe(StrEnum):
     """How readiness is told. RUNNING: as soon as the process runs."""
 
@@ -145,7 +153,7 @@ class Service:
 
     `port` is what its program listens on; None with `has_port`: the mesh chooses one for each replica.
     `replicas` is how many it starts with; with `scale` their number follows the load. `profiles`: started only
-    where one of them is asked for; empty: always.
+    where one of them is asked for; empty: always. `protocol`: None where nothing was said.
     """
 
     name: str
@@ -153,6 +161,7 @@ class Service:
     addresses: tuple[Address, ...] = ()
     has_port: bool = True
     port: int | None = None
+    protocol: Protocol | None = None
     depends_on: tuple[Dependency, ...] = ()
     calls: tuple[str, ...] = ()
     ready: Ready = Ready(Probe.RUNNING)

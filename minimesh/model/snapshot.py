@@ -8,7 +8,7 @@ from minimesh.model.address import Address
 from minimesh.model.identity import Identity
 from minimesh.model.project import Hop, Limits
 from minimesh.model.route import Route
-from minimesh.model.service import Timeouts
+from minimesh.model.service import Protocol, Timeouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,14 @@ class Endpoint:
 class Upstream:
     """A service as something to send to. Only endpoints that may get traffic are listed.
 
-    host: the Host to ask for, where the service lives elsewhere under a name of its own; else the caller's."""
+    host: the Host to ask for, where the service lives elsewhere under a name of its own; else the caller's.
+    protocol: what it is known to speak; None: nobody said."""
 
     identity: Identity
     endpoints: tuple[Endpoint, ...] = ()
     timeouts: Timeouts = Timeouts()
     host: bytes = b""
+    protocol: Protocol | None = None
 
 
 class ListenerKind(StrEnum):

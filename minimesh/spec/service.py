@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from minimesh.model.service import Probe, Ready, Restart, RestartPolicy, Scale, Service, Timeouts
+from minimesh.model.service import Probe, Protocol, Ready, Restart, RestartPolicy, Scale, Service, Timeouts
 from minimesh.spec import codes
 from minimesh.spec.addresses import ADDRESS, PortOrNone
 from minimesh.spec.kinds import DURATION, DURATION_RANGE, Choice, Integer, Off, Parsed
@@ -45,6 +45,12 @@ def _timeouts(fields: Fields) -> Timeouts:
 
 ADDRESSES = Key("address", OneOrMore(ADDRESS), "where it is, if the mesh does not start it")
 PORT = Key("port", PortOrNone(), 'what it listens on; left out: a free one as $PORT; "none": it does not listen')
+PROTOCOL = Key(
+    "protocol",
+    Choice(Protocol, later=("tcp", "udp")),
+    "what it speaks: HTTP/1.1 and HTTP/2 as it comes, or HTTP/2 alone (h2, grpc)",
+    '"http"',
+)
 RESTART = Key(
     "restart",
     Table((POLICY, BACKOFF, MAX), _restart, short=POLICY),
@@ -68,6 +74,7 @@ SERVICE_KEYS: tuple[Key[object], ...] = (
     *PROCESS_KEYS,
     ADDRESSES,
     PORT,
+    PROTOCOL,
     READY,
     RESTART,
     REPLICAS,
@@ -95,7 +102,6 @@ LATER = (
     "listen",
     "mirror",
     "ports",
-    "protocol",
     "quotas",
     "rate_limits",
     "request_headers",
@@ -116,6 +122,7 @@ def _service(fields: Fields) -> Service:
     service = Service(
         fields.node.name,
         addresses=fields.get(ADDRESSES, ()),
+        protocol=fields.get(PROTOCOL, None),
         depends_on=fields.get(DEPENDS_ON, ()),
         calls=tuple(dict.fromkeys(fields.get(CALLS, ()))),
         ready=_ready(fields),

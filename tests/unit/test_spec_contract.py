@@ -18,7 +18,7 @@ gateway.routes.method gateway.routes.header gateway.routes.query gateway.routes.
 gateway.routes.cors gateway.routes.auth gateway.routes.request_headers gateway.routes.response_headers
 gateway.routes.rewrite gateway.routes.rewrite_host gateway.routes.redirect gateway.routes.respond
 services.web.ports services.web.listen services.cache.image services.queue.container services.notifications.ready.grpc
-services.orders.protocol services.orders.balance services.orders.timeout.try services.orders.retries
+services.orders.balance services.orders.timeout.try services.orders.retries
 services.orders.idempotent services.orders.breaker services.orders.fallback services.orders.mirror
 services.orders.request_headers services.orders.response_headers services.orders.auth services.orders.rate_limits
 services.orders.ceiling services.orders.quotas services.orders.allow services.orders.deny services.orders.faults
@@ -80,7 +80,7 @@ LATER = [
             'breaker = "off"',
             'balance = { hash = "header:x-user" }',
             'auth = "users"',
-            'protocol = "grpc"',
+            'protocol = "tcp"',
             'fallback = { recorded = "1h" }',
             'ceiling = { limit = "100 per sec" }',
             'env = { A = "${web.metrics.url}" }',
