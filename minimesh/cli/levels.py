@@ -8,6 +8,8 @@ import json
 import re
 from collections.abc import Callable
 
+from minimesh.cli.text import plain
+
 LEVELS = ("debug", "info", "warn", "error")
 SEEN = 120
 """Characters of a text line in which its level stands."""
@@ -30,21 +32,19 @@ _UPPER = re.compile(
 _ANY_CASE = re.compile(
     r"(?:^\W*|[\[(<])(trace|debug|info|notice|warn(?:ing)?|err(?:or)?|fatal|crit(?:ical)?|panic|alert|emerg)"
     r"(?=\s*[\])>:]|\s+-\s)",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 _KLOG = re.compile(r"([IWEF])\d{4} \d\d:\d\d:\d\d")
 _EXCEPTION = re.compile(
     r"(?:Traceback \(most recent call last\)|(?:Uncaught )?[\w.]*(?:Error|Exception)(?: \[\w+\])?:)"
 )
 _WARNING = re.compile(r"[^\s].*?:\d+: \w*Warning: ")
-_SGR = re.compile(r"\x1b\[[0-9;:]*m")
 _OF_LETTER = {"I": "info", "W": "warn", "E": "error", "F": "error"}
 
 
 def level_of(line: str) -> str | None:
     """One of LEVELS; None where the line does not say."""
-    text = _SGR.sub("", line) if "\x1b" in line else line
-    text = text.lstrip()
+    text = (plain(line) if "\x1b" in line else line).lstrip()
     if text.startswith("{"):
         return _of_json(text)
     head = text[:SEEN]
@@ -74,7 +74,7 @@ def _of_json(text: str) -> str | None:
         return _WORDS.get(value.lower())
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    number = float(value)
+    number = float(value) if isinstance(value, str) else value  # an int may be longer than any float
     return "debug" if number < 30 else "info" if number < 40 else "warn" if number < 50 else "error"
 
 

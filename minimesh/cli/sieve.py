@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, cast
 
 from minimesh.cli.errors import CommandError, Exit
 from minimesh.cli.levels import at_least
+from minimesh.cli.text import plain
 
 if TYPE_CHECKING:
     from minimesh.control.views import LogView
-
-_SGR = re.compile(r"\x1b\[[0-9;:]*m")
 
 
 class Sieve:
@@ -29,7 +28,7 @@ class Sieve:
 
     def passes(self, service: str, replica: int, stream: str, line: str) -> bool:
         bad_enough = self._bad_enough is None or self._bad_enough((service, replica, stream), line)
-        return bad_enough and (self._grep is None or self._grep.search(_SGR.sub("", line)) is not None)
+        return bad_enough and (self._grep is None or self._grep.search(plain(line)) is not None)
 
     def views(self, items: Iterable[dict[str, object]]) -> Iterator[dict[str, object]]:
         """Of a live view; what was left out passes."""

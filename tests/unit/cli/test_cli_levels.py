@@ -17,6 +17,7 @@ from minimesh.cli.levels import at_least, level_of
         ('{"log":{"level":"warn"}}', "warn"),
         ('{"levelname": "CRITICAL"}', "error"),
         ('{"level": true, "msg": "ERROR"}', None),
+        ('{"level": 1' + "0" * 400 + "}", "error"),
         ("{not json ERROR", None),
         ('time="2026-01-31T12:00:00Z" level=warning msg="logrus"', "warn"),
         ("ts=1 lvl=eror msg=x", "error"),
@@ -42,6 +43,7 @@ from minimesh.cli.levels import at_least, level_of
         ("GET /errors/info 200", None),
         ("listening on 8080", None),
         ("the warning-light is on", None),
+        ("[ınfo] the lower case of a Turkish locale", None),
         ("", None),
     ],
 )
