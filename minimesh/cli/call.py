@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import http.client
+import os
 import sys
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -13,7 +17,7 @@ from minimesh.cli.context import Context
 from minimesh.cli.errors import CommandError, Exit, usage
 from minimesh.cli.options import Argument, Command, Option
 from minimesh.cli.text import escape, milliseconds
-from minimesh.cli.values import duration, header
+from minimesh.cli.values import duration, header, method
 
 if TYPE_CHECKING:
     from minimesh.control.views import PortsView, ReachedView
@@ -45,24 +49,29 @@ def call(
     began = time.monotonic()
     connection = http.client.HTTPConnection(address.hostname or "", address.port or 80, timeout=max_time)
     try:
-        _send(connection, request or ("GET" if body is None else "POST"), _path(path), headers, body)
-        answer = connection.getresponse()
+        with _told(f"no answer from {way['address']}", svc):
+            _send(connection, request or ("GET" if body is None else "POST"), _path(path), headers, body)
+            answer = connection.getresponse()
         took = (time.monotonic() - began) * 1000
         if include:
             _head(context, answer)
-        _copy(context, answer)
-    except (OSError, http.client.HTTPException) as error:
-        raise CommandError(
-            "MM409",
-            f"no answer from {way['address']}: {str(error) or type(error).__name__}",
-            help=f"minimesh ps; minimesh logs {svc}",
-        ) from None
+        _copy(context, _pieces(answer, svc))
     finally:
         connection.close()
     reason = answer.getheader("x-minimesh-reason")
     told = f"{answer.status} {answer.reason} from {'the mesh: ' + reason if reason else svc}"
     context.note(escape(f"{told}   as {way['caller']}, {milliseconds(took)}"))
     return Exit.FAILED if fail and answer.status >= 400 else Exit.OK
+
+
+@contextmanager
+def _told(what: str, svc: str) -> Iterator[None]:
+    """Around what is done on the network alone: that the reader of stdout has left is no fault of the service."""
+    try:
+        yield
+    except (OSError, http.client.HTTPException) as error:
+        why = str(error) or type(error).__name__
+        raise CommandError("MM409", f"{what}: {why}", help=f"minimesh ps; minimesh logs {svc}") from None
 
 
 def _way(view: PortsView, caller: str | None) -> ReachedView:
@@ -92,7 +101,7 @@ def _host(way: ReachedView) -> list[tuple[str, str]]:
 
 def _path(path: str) -> str:
     whole = path if path.startswith("/") else f"/{path}"
-    return quote(whole, safe="/%?=&+,;:@!$'()*~#[]-._")
+    return quote(whole, safe="/%?=&+,;:@!$'()*~[]-._", errors="surrogateescape")
 
 
 def _body(data: str | None) -> bytes | None:
@@ -100,7 +109,7 @@ def _body(data: str | None) -> bytes | None:
         return None
     if data == "@-":
         return sys.stdin.buffer.read()
-    return Path(data[1:]).read_bytes() if data.startswith("@") else data.encode()
+    return Path(data[1:]).read_bytes() if data.startswith("@") else os.fsencode(data)
 
 
 def _send(
@@ -111,13 +120,11 @@ def _send(
     body: bytes | None,
 ) -> None:
     names = {name.lower() for name, _ in headers}
-    own = [name for name, _ in headers if name.lower() == "host"]
-    connection.putrequest(method, path, skip_host=bool(own), skip_accept_encoding=True)
-    sent: set[str] = set()
-    for name, value in reversed(headers):  # of two Hosts the one that was typed
-        if name.lower() != "host" or "host" not in sent:
-            connection.putheader(name, value.encode())
-        sent.add(name.lower())
+    hosts = [value for name, value in headers if name.lower() == "host"][-1:]  # of two the one that was typed
+    connection.putrequest(method, path, skip_host=bool(hosts), skip_accept_encoding=True)
+    others = [(name, value) for name, value in headers if name.lower() != "host"]
+    for name, value in (*(("Host", host) for host in hosts), *others):
+        connection.putheader(name, os.fsencode(value))
     if "accept" not in names:
         connection.putheader("accept", "*/*")
     if body is not None and "content-length" not in names:
@@ -134,17 +141,35 @@ def _head(context: Context, answer: http.client.HTTPResponse) -> None:
     context.out.line()
 
 
-def _copy(context: Context, answer: http.client.HTTPResponse) -> None:
-    """As it is to a file or pipe; to a terminal with what might steer it spelt out."""
+def _pieces(answer: http.client.HTTPResponse, svc: str) -> Iterator[bytes]:
+    """The body as it comes. Raises CommandError where it ends too early, which `read1` does not tell."""
+    left = answer.length
+    while left is None or left > 0:
+        with _told(f"the answer of {svc} broke off", svc):
+            piece = answer.read1(SLICE if left is None else min(SLICE, left))
+            if not piece and left is not None:
+                raise http.client.IncompleteRead(b"", left)
+        if not piece:
+            return
+        left = None if left is None else left - len(piece)
+        yield piece
+
+
+def _copy(context: Context, pieces: Iterable[bytes]) -> None:
+    """As it is to a file or pipe; to a terminal with what might steer it spelt out, and its last line ended."""
     context.out.flush()
-    while piece := answer.read1(SLICE):
-        if context.out.width is None:
+    if context.out.width is None:
+        for piece in pieces:
             sys.stdout.buffer.write(piece)
             sys.stdout.buffer.flush()
-        else:
-            text = piece.decode("utf-8", "replace")
-            context.out.stream.write("\n".join("\t".join(map(escape, line.split("\t"))) for line in text.split("\n")))
-            context.out.flush()
+        return
+    last = "\n"
+    for text in codecs.iterdecode(pieces, "utf-8", "replace"):
+        last = text[-1]
+        context.out.stream.write("\n".join("\t".join(map(escape, line.split("\t"))) for line in text.split("\n")))
+        context.out.flush()
+    if last != "\n":
+        context.out.line()
 
 
 COMMANDS: dict[str, Command] = {
@@ -159,7 +184,7 @@ COMMANDS: dict[str, Command] = {
         (Argument("SVC", "the service to ask"), Argument("PATH", "with or without a query")),
         (
             Option(("--as",), "who asks; default the gateway, or the only caller", "SVC", name="caller"),
-            Option(("-X", "--request"), "the method; default GET, with -d POST", "METHOD", str.upper),
+            Option(("-X", "--request"), "the method; default GET, with -d POST", "METHOD", method),
             Option(("-H", "--header"), "a header; may be repeated", "K:V", header, repeat=True),
             Option(("-d", "--data"), "the body; @FILE is a file, @- is stdin", "TEXT"),
             Option(("-i", "--include"), "print the head of the answer too"),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from minimesh.cli.text import nearest
 
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|)", re.ASCII)
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _UNITS = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 LONGEST_WINDOW = 900.0
 """Seconds. The mesh keeps a quarter of an hour of counts."""
@@ -69,10 +70,13 @@ def moment(text: str) -> str:
     from minimesh.model.clock import SystemClock  # noqa: PLC0415
 
     try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = datetime.fromtimestamp(SystemClock().wall(), UTC) - timedelta(seconds=duration(text))
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        try:
+            at = datetime.fromisoformat(text)
+        except ValueError:
+            at = datetime.fromtimestamp(SystemClock().wall(), UTC) - timedelta(seconds=duration(text))
+        return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except OverflowError:
+        raise ValueError(f"{text!r} is before the year 1") from None
 
 
 def share(text: str) -> float:
@@ -89,11 +93,18 @@ def share(text: str) -> float:
 def header(text: str) -> tuple[str, str]:
     """`Name: value`"""
     name, colon, value = text.partition(":")
-    if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name.strip()):
+    if not colon or not _TOKEN.fullmatch(name.strip()):
         raise ValueError(f"{text!r} is not a header such as 'Accept: text/html'")
     if "\r" in value or "\n" in value:
         raise ValueError(f"{name} has a line end in its value")
     return name.strip(), value.strip()
+
+
+def method(text: str) -> str:
+    """In capitals."""
+    if not _TOKEN.fullmatch(text):
+        raise ValueError(f"{text!r} is not a method such as GET")
+    return text.upper()
 
 
 def assignment(text: str) -> tuple[str, str]:

@@ -114,10 +114,11 @@ def test_durations(words: str, seconds: float) -> None:
         (share, "half"),
         (status, "99"),
         (moment, "yesterday"),
+        (moment, "999999999h"),
     ],
 )
 def test_values_that_mean_nothing(convert: Callable[[str], object], words: str) -> None:
-    with pytest.raises(ValueError, match=r"is not|is neither"):
+    with pytest.raises(ValueError, match=r"is not|is neither|is before"):
         convert(words)
 
 
