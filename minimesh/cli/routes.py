@@ -30,7 +30,9 @@ COLUMNS = (
 
 def routes(context: Context) -> int:
     """A row for each route, the first that matches is taken. Without a mesh: those of the file."""
-    views = _ask(context, "/v1/routes", {}) or _of_the_file(context)
+    views = cast("list[RouteView] | None", _ask(context, "/v1/routes", {}))
+    if views is None:
+        views = _of_the_file(context)
     if context.json:
         context.array(views)
     elif context.output == "name":

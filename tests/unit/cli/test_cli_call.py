@@ -23,7 +23,7 @@ class _Service(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        body = b"x" * 1_000_000 if self.path == "/large" else self.raw_requestline.rstrip() + b"|"
+        body = b"x" * 1_000_000 if self.path == "/large" else f"{self.requestline}|".encode()
         body += "|".join(f"{name}: {value}" for name, value in self.headers.items()).encode()
         self.send_response(200)
         self.send_header("content-length", str(len(body) + (9 if self.path == "/cut" else 0)))

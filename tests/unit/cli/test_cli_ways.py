@@ -95,6 +95,14 @@ def test_top_counts_by_path_without_its_query_and_stays_bounded() -> None:
     assert board.rows(1)[0][0][3] == "/x"
 
 
+def test_routes_are_those_of_the_mesh_that_runs_even_where_it_has_none(mesh: Any, minimesh: Command) -> None:
+    (mesh.root / "minimesh.toml").write_text(
+        'version = 1\n[gateway]\nroutes = [{ to = "a" }]\n[services.a]\nrun = "x"\n'
+    )
+    mesh.give("/v1/routes", [])
+    assert minimesh("routes", "-o", "name") == (0, "", "")
+
+
 def reached(caller: str, address: str, url: str, variable: str | None = None, route: str | None = None) -> Any:
     return {"caller": caller, "address": address, "url": url, "variable": variable, "route": route}
 
