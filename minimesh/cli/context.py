@@ -59,7 +59,7 @@ class Context(NamedTuple):
     def root(self) -> Path:
         """The folder whose mesh is meant: of -f, else the nearest upwards with a minimesh.toml or a state folder."""
         if self.file is not None:
-            return (self.folder() / self.file).resolve().parent
+            return (self.folder() / self.file).parent.resolve()
         here = self.folder()
         for folder in (here, *here.parents):
             if (folder / FILE_NAME).is_file() or (folder / ".minimesh").is_dir():

@@ -57,7 +57,9 @@ def _named(context: Context, name: str) -> Path:
 
     file = context.folder() / name
     if is_plain_file(file):
-        return file.resolve()
+        return (
+            file.parent.resolve() / file.name
+        )  # a link stands for a file of its own folder, as one that is found does
     why = f"there is no file {name}"
     if is_there(file):
         why = f"{name} is a folder, not a file" if is_folder(file) else f"{name} is a pipe or a device, not a file"
@@ -77,7 +79,6 @@ def summary(project: Project) -> str:
 
 def check_names(project: Project, names: tuple[str, ...], *also: str) -> None:
     """Raises CommandError for a name that is no service or task of the project, and none of `also`."""
-
     known = [*also, *project.services, *project.tasks]
     check_known(names, known)
 

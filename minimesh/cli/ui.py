@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from minimesh.cli.context import Context
 from minimesh.cli.errors import usage
 from minimesh.cli.options import Command, Option
@@ -19,7 +21,7 @@ def ui(context: Context, *, screen: str, read_only: bool, ascii: bool) -> int:  
     from minimesh_tui.start import run  # noqa: PLC0415 - loads the terminal library, which no other command needs
 
     root = context.root()
-    named = (context.folder() / context.file).resolve() if context.file is not None else None
+    named = root / Path(context.file).name if context.file is not None else None
     return run(
         root, screen=SCREENS[screen], read_only=read_only, ascii_only=ascii, colour=context.out.colour, file=named
     )

@@ -60,6 +60,14 @@ def test_the_first_f_decides_where_the_project_is(minimesh: Command, files: Path
     assert json.loads(out)["services"] == ["extra"]
 
 
+def test_a_link_stands_for_a_file_of_its_own_folder_however_it_is_named(minimesh: Command, files: Path) -> None:
+    (files / "copy").mkdir()
+    (files / "copy/minimesh.toml").symlink_to("../minimesh.toml")
+    for words in (["-p", "copy"], ["-f", "copy/minimesh.toml"]):
+        assert json.loads(minimesh("validate", "--json", *words)[1])["file"] == str(files / "copy/minimesh.toml")
+        assert f"no mesh is running in {files / 'copy'}\n" in minimesh("ps", *words)[2]
+
+
 def test_the_variable_is_the_first_only_where_there_is_no_f(
     minimesh: Command, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
