@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from minimesh.cli.context import Context
@@ -106,9 +107,8 @@ def _change(verb: str, done: str) -> Command:
 
         client = context.client()
         services = cast("list[ServiceView]", client.get("/v1/services"))
-        known = [service["name"] for service in services if service["kind"] != "gateway"]
         check_known(svc, [service["name"] for service in services])
-        names = svc or known
+        names = svc or [service["name"] for service in services if _is_meant(service, verb)]
         _post(context, client, verb, names, timeout)
         if verb != "stop":
             until(client, names, "ready", PATIENCE, lambda text: context.note(f"waiting for {escape(text)}"))
@@ -129,13 +129,18 @@ def _change(verb: str, done: str) -> Command:
     )
 
 
+def _is_meant(service: ServiceView, verb: str) -> bool:
+    """Whether it is meant where nobody is named: what nobody asked for (`profiles`, `up web`) is not started so."""
+    return service["kind"] != "gateway" and (verb == "stop" or service["state"] != "pending")
+
+
 def _post(
     context: Context, client: Client, verb: str, names: tuple[str, ...] | list[str], timeout: float | None
 ) -> None:
     """Asks for the change; after two seconds says what it waits for."""
     from minimesh.control.client import Client  # noqa: PLC0415
 
-    hint = threading.Timer(UNHURRIED, lambda: context.note(_slow(client)))
+    hint = threading.Timer(UNHURRIED, _say_slow, (context, client))
     hint.daemon = True
     hint.start()
     try:
@@ -143,6 +148,14 @@ def _post(
         Client(client.root, _LONGEST_STOP).post("/v1/change", body)
     finally:
         hint.cancel()
+
+
+def _say_slow(context: Context, client: Client) -> None:
+    """On a thread of its own, so what goes wrong here is left to the command itself to tell."""
+    from minimesh.control.client import NotRunningError, RefusedError  # noqa: PLC0415
+
+    with suppress(NotRunningError, RefusedError):
+        context.note(_slow(client))
 
 
 def _slow(client: Client) -> str:
@@ -153,10 +166,10 @@ def _slow(client: Client) -> str:
 
 _ABOUT = {
     "start": "Start services of the running mesh that are stopped or have ended, with what they need and was\n"
-    "not started yet. Without a name: all of them. Returns when they are ready.",
+    "not started yet. Without a name: all that were asked for. Returns when they are ready.",
     "stop": "Stop services of the running mesh, which itself goes on; dependants first. Without a name: all\nof them.",
-    "restart": "Stop services of the running mesh and start them again. Without a name: all of them, in the\n"
-    "order of their dependencies. Returns when they are ready.",
+    "restart": "Stop services of the running mesh and start them again. Without a name: all that were asked\n"
+    "for, in the order of their dependencies. Returns when they are ready.",
 }
 
 COMMANDS: dict[str, Command] = {

@@ -358,11 +358,16 @@ def test_restart_one_or_all(shop: Any, minimesh: Command) -> None:
     assert minimesh("restart", "payments")[2] == "restarted payments\n"
     assert minimesh("restart", "-q")[2] == ""
     minimesh("stop", "-t", "2", "worker")
+    shop.give("/v1/services", [service("payments", "running"), service("unasked", "pending", kind="service")])
+    minimesh("start")
+    minimesh("stop")
     posted = [body for method, _, _, body in shop.asked if method == "POST"]
     assert posted == [
         {"verb": "restart", "services": ["payments"], "within_ms": None},
         {"verb": "restart", "services": ["payments", "seed", "worker"], "within_ms": None},
         {"verb": "stop", "services": ["worker"], "within_ms": 2000.0},
+        {"verb": "start", "services": ["payments"], "within_ms": None},
+        {"verb": "stop", "services": ["payments", "unasked"], "within_ms": None},
     ]
 
 
