@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from minimesh.cli.context import Context
 from minimesh.cli.errors import CommandError, Exit
-from minimesh.cli.ps import BAD, why
+from minimesh.cli.ps import BAD, GOOD, why
 from minimesh.cli.reload import apply, request, tell
 from minimesh.cli.text import elapsed
 from minimesh.control.arguments import words
@@ -23,6 +23,7 @@ from minimesh.model.clock import SystemClock
 from minimesh.model.several import several
 
 if TYPE_CHECKING:
+    from minimesh.cli.watch import Style
     from minimesh.control.report import UpOptions
     from minimesh.control.views import MeshView, ServiceView
 
@@ -31,7 +32,6 @@ HEARD = 5.0
 """Seconds until a mesh that has the folder answers, or is taken for one that has lost its socket."""
 LAST_LINES = 5
 MOST_NAMED = 20
-GOOD = frozenset({"ready", "running", "completed"})
 _MARKS = ("--> ", "help: ")
 MOVING = frozenset({"starting", "waiting", "stopping"})
 
@@ -104,7 +104,7 @@ def _start(context: Context, options: UpOptions, names: Collection[str], patienc
     return Exit.OK
 
 
-def attach(context: Context, options: UpOptions) -> int:
+def attach(context: Context, options: UpOptions, style: Style) -> int:
     """`up` where a mesh runs: applies what differs, starts what is stopped (or is named), and follows the output."""
     from minimesh.cli.logs import logs  # noqa: PLC0415 - hardly ever
 
@@ -112,7 +112,18 @@ def attach(context: Context, options: UpOptions) -> int:
     mesh = _answering(options.root)
     url = mesh["gateway"]["url"] if mesh and mesh["gateway"] else "no gateway"
     context.note(f"runs already   {url}   leave: Ctrl-C   stop: minimesh down")
-    return logs(context._replace(file=str(options.file)), svc=options.only, follow=True, tail=0)
+    services = options.only
+    if style.only or style.hidden:
+        known = (each["name"] for each in cast("list[ServiceView]", Client(options.root).get("/v1/services")))
+        services = tuple(name for name in services or known if style.shows(name))
+    return logs(
+        context._replace(file=str(options.file)),
+        svc=services,
+        follow=True,
+        tail=0,
+        timestamps=style.stamps,
+        no_log_prefix=style.bare,
+    )
 
 
 def _services(client: Client, names: Collection[str]) -> list[ServiceView]:

@@ -58,7 +58,7 @@ def up(
         raise usage("--no-deps needs the services to start", "minimesh up --no-deps web")
     if apart and asked != Asked():
         flags = " ".join(f"--{name.replace('_', '-')}" for name, value in asked._asdict().items() if value)
-        raise usage(f"{flags} is about output here, and with {'--ui' if ui else '-d'} there is none")
+        raise usage(f"{flags} is about a mesh in this terminal, and with {'--ui' if ui else '-d'} it is not")
     if ui and not dry_run:
         check_screen()
     from minimesh.control.report import UpOptions  # noqa: PLC0415 - each way loads only what it needs
@@ -101,17 +101,20 @@ def check_folder(root: Path) -> None:
 
 def _here(context: Context, options: UpOptions, asked: Asked) -> int:
     from minimesh.cli.apart import attach, running  # noqa: PLC0415
-    from minimesh.control import handover  # noqa: PLC0415
-
-    if not handover.due() and running(context, options.root) is not None:
-        return attach(context, options)
-    from minimesh.cli.ending import Ending  # noqa: PLC0415
-    from minimesh.cli.foreground import run_here  # noqa: PLC0415 - the whole mesh
     from minimesh.cli.watch import Style  # noqa: PLC0415
+    from minimesh.control import handover  # noqa: PLC0415
 
     style = Style(
         asked.no_log_prefix, asked.timestamps, context.quiet, frozenset(asked.attach), frozenset(asked.no_attach)
     )
+    if not handover.due() and running(context, options.root) is not None:
+        if asked.exit_code_from or asked.abort_on_failure:
+            flag = "--exit-code-from" if asked.exit_code_from else "--abort-on-failure"
+            raise usage(f"{flag} ends a mesh that this command has started, but one runs here already", "minimesh down")
+        return attach(context, options, style)
+    from minimesh.cli.ending import Ending  # noqa: PLC0415
+    from minimesh.cli.foreground import run_here  # noqa: PLC0415 - the whole mesh
+
     ending = Ending(options.root, leader=asked.exit_code_from, on_failure=asked.abort_on_failure, say=context.note)
     code = run_here(context, options, style, ending)
     return code or ending.code or Exit.OK

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -181,13 +182,32 @@ def test_up_apart_without_what_is_needed(tmp_path: Path, run: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["up", "-d", "--attach", "job"], "--attach is about output here, and with -d there is none"),
+        (["up", "-d", "--attach", "job"], "--attach is about a mesh in this terminal, and with -d it is not"),
         (["up", "--attach", "jbo"], "there is no service 'jbo'"),
         (["up", "--exit-code-from", "tets"], "did you mean tests?"),
     ],
 )
 def test_flags_that_do_not_go_together(tmp_path: Path, run: Run, words: list[str], told: str) -> None:
     assert told in run(project(tmp_path / "ends", ENDS), *words, code=2).stderr
+
+
+def test_up_on_a_mesh_that_runs_shows_what_was_asked_for(tmp_path: Path, run: Run, environ: dict[str, str]) -> None:
+    root = project(tmp_path / "ends", ENDS)
+    run(root, "up", "-d", "talker")
+    refused = run(root, "up", "--exit-code-from", "tests", code=2).stderr
+    assert "--exit-code-from ends a mesh that this command has started" in refused
+    words = [*MINIMESH, "up", "talker", "--no-log-prefix", "--attach", "talker", "--timestamps"]
+    with subprocess.Popen(
+        words, cwd=root, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as up:
+        assert up.stdout is not None
+        assert up.stderr is not None
+        while not (told := up.stderr.readline()).startswith("runs already"):
+            assert told
+        line = up.stdout.readline()
+        up.send_signal(signal.SIGINT)
+        assert up.wait(PATIENCE) == 130
+    assert re.match(r"\d\d:\d\d:\d\d\.\d\d\d talk\n", line)
 
 
 COUNTER = f"""\
