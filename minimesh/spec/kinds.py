@@ -21,8 +21,8 @@ E = TypeVar("E", bound=StrEnum)
 
 
 def quote(text: str) -> str:
-    """The text as a basic string of TOML."""
-    return json.dumps(text, ensure_ascii=False)
+    """The text as a basic string of TOML, which is one of JSON but for DEL."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 class Parsed(Kind[T_co]):

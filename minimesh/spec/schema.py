@@ -162,7 +162,7 @@ class Table(Kind[T_co]):
         if meant in self.later:
             child.note_key(codes.UNKNOWN_KEY, f"{message} (not built yet)", f"take `{name}` out")
         elif child.source.option:
-            child.note_key(codes.UNKNOWN_KEY, message, child.source.name.replace(name, meant, 1))
+            child.note_key(codes.UNKNOWN_KEY, message, child.source.renamed(child.path, meant))
         elif child.is_table:
             child.note_key(codes.UNKNOWN_KEY, message, meant)
         else:

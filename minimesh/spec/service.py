@@ -155,7 +155,7 @@ def _reject_nobody(node: Node) -> None:
         meant = closest(node.name, (name for name in node.reading.roles if name != node.name))
     hint = f"; did you mean `{meant}`?" if meant else ""
     if node.source.option:
-        fix = node.source.name.replace(node.name, meant, 1) if meant else ""
+        fix = node.source.renamed(node.path, meant) if meant else ""
         node.note_key(codes.UNKNOWN_NAME, f"there is no service `{node.name}`{hint}", fix)
         node.give_up()
     fix = f"[services.{meant}]" if meant else 'run = "python app.py"'

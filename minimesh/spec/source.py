@@ -70,6 +70,15 @@ class Source:
             return f"{self.option} {shlex.quote(f'{toml.key(path)}={value}')}"
         return f"{path[-1]} = {value}"
 
+    def renamed(self, path: KeyPath, name: str) -> str:
+        """The option as it was typed, with another name for a key."""
+        _, typed = shlex.split(self.name)
+        span = self.key(path)
+        key = self.positions.raw(span)
+        at = typed.find(key, span.start)
+        at = typed.rfind(key) if at < 0 else at  # within a value, which was typed closer to its key
+        return f"{self.option} {shlex.quote(typed[:at] + toml.key((name,)) + typed[at + len(key) :])}"
+
     def key(self, path: KeyPath) -> Span:
         return self.positions.key(path) if path else Span(0, 0)
 

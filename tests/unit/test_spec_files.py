@@ -3,6 +3,7 @@
 import glob
 import os
 import resource
+import shlex
 import subprocess
 import sys
 import time
@@ -263,6 +264,28 @@ def test_variables_come_from_the_env_file_beside_the_first_file(of: WriteAndLoad
 
 
 # ---- options
+
+
+@pytest.mark.parametrize(
+    ("override", "meant"),
+    [
+        ("services.service.port=80", "services.services.port=80"),
+        (" services . service . port = 80 ", " services . services . port = 80 "),
+        ('services.services.restart={polcy="no"}', 'services.services.restart={policy="no"}'),
+        ('services.services."prot"=80', "services.services.port=80"),
+    ],
+)
+def test_the_key_that_is_misspelt_is_the_one_that_is_mended(of: WriteAndLoad, override: str, meant: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        of('[services.services]\nrun = "a"\n', {}, (), [override])
+    (problem,) = caught.value.problems
+    assert shlex.split(problem.help) == ["--set", meant]
+
+
+def test_any_character_can_be_set(of: WriteAndLoad) -> None:
+    env = of('[services.web]\nrun = "a"\n', {}, (), ["services.web.env.X=a\x7f\x1b\\\"'ä\t"]).project.services["web"]
+    assert env.process
+    assert str(env.process.env["X"]) == "a\x7f\x1b\\\"'ä"
 
 
 @pytest.mark.parametrize(
