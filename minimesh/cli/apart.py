@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from minimesh.cli.context import Context
 from minimesh.cli.errors import CommandError, Exit
-from minimesh.cli.ps import BAD, GOOD, why
+from minimesh.cli.ps import BAD, GOOD, condition
 from minimesh.cli.reload import apply, request, tell
 from minimesh.cli.text import elapsed
 from minimesh.control.arguments import words
@@ -171,7 +171,7 @@ def _timed_out(client: Client, names: Collection[str], patience: float) -> Comma
 
 def _lines(services: list[ServiceView]) -> list[str]:
     """One for each, or for the first ones."""
-    lines = [f"{service['name']}  {service['state']}: {why(service)}" for service in services[:MOST_NAMED]]
+    lines = [f"{service['name']}  {condition(service)}" for service in services[:MOST_NAMED]]
     return [*lines, f"and {len(services) - MOST_NAMED} more"] if len(services) > MOST_NAMED else lines
 
 

@@ -8,7 +8,7 @@ from minimesh.cli.context import Context
 from minimesh.cli.errors import Exit
 from minimesh.cli.findings import Finding, about_folder, about_mesh, about_ports, about_project, about_services
 from minimesh.cli.options import Command
-from minimesh.cli.text import escape, plural
+from minimesh.cli.text import escape, plural, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +31,8 @@ def check(context: Context) -> int:
 
 
 def examine(context: Context) -> list[Finding]:
-    """Everything that can be looked at, with or without a running mesh."""
-    return [*_all(context)]
+    """Everything that can be looked at, with or without a running mesh. What is ok needs no help."""
+    return [found._replace(help="") if found.status == "ok" else found for found in _all(context)]
 
 
 def _all(context: Context) -> Iterator[Finding]:
@@ -75,20 +75,14 @@ def told(context: Context, findings: list[Finding]) -> Iterator[str]:
             group = finding.group
             yield context.out.paint(group, "bold")
         mark = context.out.paint(f"{finding.status:<4}", _COLOURS[finding.status])
-        first, *rest = _wrapped(finding.text, context.out.width, room + 10)
+        text, width = escape(finding.text), context.out.width
+        first, *rest = [text] if width is None else wrap(text, max(width - room - 10, 20))
         yield f"  {mark}  {escape(finding.name):<{room}}  {first}"
         yield from (" " * (room + 10) + line for line in rest)
-        if finding.help and finding.status != "ok":
+        if finding.help:
             yield f"        help: {escape(finding.help)}"  # in one piece, so that it can be copied
     yield ""
     yield _sum(findings)
-
-
-def _wrapped(text: str, width: int | None, indent: int) -> list[str]:
-    """In lines that fit beside an indent; in one line where nobody said how wide it is."""
-    from textwrap import wrap  # noqa: PLC0415 - for narrow terminals
-
-    return [escape(text)] if width is None else wrap(escape(text), max(width - indent, 20)) or [""]
 
 
 def _sum(findings: list[Finding]) -> str:

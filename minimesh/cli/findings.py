@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from minimesh import __version__
 from minimesh.cli.context import Context
 from minimesh.cli.errors import CommandError
-from minimesh.cli.ps import BAD, why
+from minimesh.cli.ps import BAD, condition
 from minimesh.cli.text import milliseconds, plural, size
 from minimesh.cli.verbs import VERBS
 
@@ -33,7 +33,7 @@ AROUND = "bypass"
 
 
 class Finding(NamedTuple):
-    """status: ok, warn or fail. help: something to paste or to do, "" where nothing is to be done."""
+    """status: ok, warn or fail. help: something to paste or to do where it is not ok."""
 
     group: str
     name: str
@@ -54,21 +54,22 @@ def about_project(context: Context, found: list[Project]) -> Iterator[Finding]:
         return
     except Exception as error:  # noqa: BLE001 - whatever is wrong with it is a finding
         told, _ = rescue(error)
-        for one in told:
-            line = f":{one.facts['line']}" if one.facts["line"] else ""
-            where = f"{Path(str(one.facts['file'])).name}{line}: " if one.facts["file"] else ""
-            yield Finding("project", "config", "fail", f"{where}{one.facts['message']}", "minimesh validate")
+        yield from (_mistake("fail", one.facts) for one in told)
         return
     found.append(loaded.project)
     warnings = tell(loaded.warnings, context.err.width)
     name = loaded.project.file.name
     text = f"{name}: {summary(loaded.project)}, {plural(len(warnings), 'warning')}"
     yield Finding("project", "config", "ok", text)
-    for warning in warnings:
-        where = f"{warning.facts['file']}:{warning.facts['line']}: "
-        yield Finding("project", "config", "warn", f"{where}{warning.facts['message']}", "minimesh validate")
+    yield from (_mistake("warn", warning.facts) for warning in warnings)
     if any(service.watch for service in loaded.project.services.values()):
         yield from _about_inotify()
+
+
+def _mistake(status: str, facts: Mapping[str, object]) -> Finding:
+    line = f":{facts['line']}" if facts["line"] else ""
+    where = f"{facts['file']}{line}: " if facts["file"] else ""
+    return Finding("project", "config", status, f"{where}{facts['message']}", "minimesh validate")
 
 
 def _about_inotify(folder: Path = Path("/proc/sys/fs/inotify")) -> Iterator[Finding]:
@@ -169,7 +170,9 @@ def _about_descriptors(condition: ConditionView) -> Iterator[Finding]:
     used, limit = condition["descriptors"], condition["descriptors_limit"]
     if used is not None:
         status = "warn" if used > limit * FULL else "ok"
-        yield Finding("mesh", "descriptors", status, f"{used} of {limit} in use", "ulimit -n 65536, then minimesh up")
+        yield Finding(
+            "mesh", "descriptors", status, f"{used} of {limit} in use", "minimesh down; ulimit -n 65536; minimesh up"
+        )
     for name in condition["listeners_full"]:
         yield Finding("mesh", "callers", "fail", f"{name}: callers wait to be accepted", "raise limits.connections")
 
@@ -191,9 +194,10 @@ def about_services(client: Client) -> Iterator[Finding]:
     well = [service for service in programs if service["state"] in ("running", "completed")]
     asked = [service for service in programs if service["state"] not in ("pending", "stopped")]
     for service in asked:
-        name, reason = service["name"], why(service)
+        name = service["name"]
         if service["state"] in BAD:
-            yield Finding("services", name, "fail", f"{service['state']}: {reason}", f"minimesh logs {name} -n 20")
+            yield Finding("services", name, "fail", condition(service), f"minimesh logs {name} -n 20")
         elif service not in well:
-            yield Finding("services", name, "warn", f"{service['state']}: {reason}", f"minimesh wait {name}")
-    yield Finding("services", "up", "ok", f"{len(well)} of {len(asked)} are as they should be")
+            yield Finding("services", name, "warn", condition(service), f"minimesh wait {name}")
+    if well or not asked:
+        yield Finding("services", "up", "ok", f"{len(well)} of {len(asked)} as they should be")

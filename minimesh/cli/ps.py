@@ -97,6 +97,12 @@ def why(service: ServiceView) -> str:
     return reason or NONE
 
 
+def condition(service: ServiceView) -> str:
+    """`crash-loop: exit 1: KeyError: 'STRIPE_KEY'`, or the state alone where there is no more to say."""
+    reason = why(service)
+    return service["state"] if reason == NONE else f"{service['state']}: {reason}"
+
+
 def outlook(service: ServiceView) -> str:
     """Of one that fails again and again: when it is tried next, or that it is not."""
     return next((instance["outlook"] for instance in service["instances"] if instance["outlook"]), "")

@@ -146,6 +146,7 @@ def test_check_without_a_mesh_or_a_file(project: Path, minimesh: Command) -> Non
     code, out, _ = minimesh("check", "--json")
     findings = {finding["name"]: finding for finding in json.loads(out)}
     assert (code, findings["config"]["status"], findings["running"]["status"]) == (1, "fail", "ok")
+    assert {name for name, finding in findings.items() if finding["help"]} == {"config"}
     (project / "minimesh.toml").write_text('version = 1\n[services.a]\nrun = "x"\n')
     (project / ".minimesh").mkdir(mode=0o755)
     code, out, _ = minimesh("check")
