@@ -24,9 +24,9 @@ HEAD = """\
 # Units are always written: durations "250ms", "2s", "5m", "24h"; sizes "512B", "64KiB", "50MiB".
 # Paths: "/a" is exact, "/a/*" takes /a and all below it, "~^/v[0-9]+/" is a regular expression. The most specific
 # route wins, whatever the order in the file.
-# ${NAME}, ${NAME:-default} and ${NAME:?message} come from the environment and from .env, in every string but a `run`,
-# which is the shell's. ${orders.url} (or host, port, address) is where a service reaches `orders`, in `env` and in a
-# `run` that is a list. A literal "${" is written "$${".
+# ${NAME}, ${NAME:-default} and ${NAME:?message} come from the environment and from .env, in every string but a command
+# for the shell (a `run` that is a string, `ready.exec`), whose ${…} are the shell's. ${orders.url} (or host, port,
+# address) is where a service reaches `orders`, in `env` and in a `run` that is a list. A literal "${" is written "$${".
 """
 
 
