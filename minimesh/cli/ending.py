@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from minimesh.cli.errors import Exit
+from minimesh.cli.errors import Exit, shell_code
 from minimesh.cli.watch import DOWN
 from minimesh.control.client import Client
 from minimesh.control.report import Event, ServiceEvent
@@ -49,10 +49,10 @@ class Ending:
         self._client.post("/v1/down")
 
     def _exit_code(self, event: ServiceEvent) -> int:
-        """As a shell has it: 128 and the signal's number where that ended the program, 127 where it did not start."""
+        """As a shell has it; 127 where the program did not start."""
         services = self._client.get("/v1/services")
         instances = next(service for service in services if service["name"] == event.service)["instances"]
         code = next(each["exit_code"] for each in instances if each["replica"] == event.replica)
         if code is None:
             return Exit.FAILED if event.pid is not None else Exit.NOT_FOUND
-        return 128 - int(code) if code < 0 else int(code)
+        return shell_code(code)

@@ -28,6 +28,11 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+def shell_code(returned: int) -> int:
+    """An exit code as a shell has it: 128 and the number of the signal where one ended the program (`returned` < 0)."""
+    return 128 - returned if returned < 0 else returned
+
+
 MOST_SHOWN = 20
 """Mistakes. Whoever mends so many runs the command again."""
 

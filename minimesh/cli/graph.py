@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, cast
 
 from minimesh.cli.context import Context
@@ -19,18 +19,9 @@ if TYPE_CHECKING:
 def graph(context: Context, *, format: str | None, time_window: float) -> int:  # noqa: A002 - the option's name
     """Of the running mesh with its traffic, else of the file."""
     view = _view(context, time_window)
-    match "json" if context.json else format or "text":
-        case "json":
-            context.out.line(json.dumps(view, indent=2))
-        case "mermaid":
-            lines = mermaid(view)
-        case "dot":
-            lines = dot(view)
-        case _:
-            lines = text(view)
-    if not context.json and format != "json":
-        for line in lines:
-            context.out.line(line)
+    written = "json" if context.json else format or "text"
+    for line in WRITERS[written](view):
+        context.out.line(line)
     return Exit.OK
 
 
@@ -114,6 +105,17 @@ def dot(view: GraphView) -> Iterator[str]:
     yield "}"
 
 
+def as_json(view: GraphView) -> Iterator[str]:
+    yield json.dumps(view, indent=2)
+
+
+WRITERS: dict[str, Callable[[GraphView], Iterator[str]]] = {
+    "text": text,
+    "mermaid": mermaid,
+    "dot": dot,
+    "json": as_json,
+}
+
 COMMANDS: dict[str, Command] = {
     "graph": Command(
         graph,
@@ -128,7 +130,7 @@ COMMANDS: dict[str, Command] = {
                 ("--format",),
                 "text, mermaid, dot or json; default text",
                 "FORMAT",
-                choice("text", "mermaid", "dot", "json"),
+                choice(*WRITERS),
             ),
             Option(
                 ("-t", "--time-window"), "how far to look back, at most 15m; default 1m", "TIME", window, default=60.0

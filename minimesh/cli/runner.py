@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from minimesh.cli.context import Context
-from minimesh.cli.errors import CommandError, Exit, usage
+from minimesh.cli.errors import CommandError, Exit, shell_code, usage
 from minimesh.cli.options import Argument, Command, Option
 from minimesh.cli.text import escape, plural, service_output
 from minimesh.cli.values import port as port_number
@@ -69,7 +69,7 @@ def _show(context: Context, item: dict[str, Any]) -> None:
 
 
 def _code(task: str, end: dict[str, Any]) -> int:
-    """The task's own exit code; as a shell has it: 128 and the signal's number."""
+    """The task's own exit code, as a shell has it."""
     if not end:
         raise CommandError("MM405", f"the mesh stopped before {task} had ended", help="minimesh up")
     code = end["exit_code"]
@@ -79,7 +79,7 @@ def _code(task: str, end: dict[str, Any]) -> int:
         raise CommandError(
             "MM407", f"{task} could not be started: {end['reason'] or end['ended']}", exit_code=Exit.NOT_FOUND
         )
-    return 128 - int(code) if code < 0 else int(code)
+    return shell_code(code)
 
 
 COMMANDS: dict[str, Command] = {
