@@ -5,8 +5,8 @@ from typing import TypeAlias
 
 from minimesh.control.apply import Asked
 from minimesh.control.refusal import ApiError
+from minimesh.spec.scale import MOST_REPLICAS
 
-MOST_REPLICAS = 1_000
 _Body: TypeAlias = dict[object, object]
 
 

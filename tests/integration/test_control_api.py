@@ -291,6 +291,8 @@ def test_a_reload_of_the_same_file_touches_nothing(mesh: Running) -> None:
     assert (view["unchanged"], view["dry_run"]) == (5, True)
     view = mesh.api.post("/v1/services/orders/scale", "/v1/services/{name}/scale", {"replicas": 2}, 200)
     assert (view["unchanged"], view["changed"]) == (5, {})
+    with pytest.raises(RefusedError, match="from 1 to 100"):
+        mesh.api.client.post("/v1/services/orders/scale", {"replicas": 101})
 
 
 @pytest.mark.parametrize(
