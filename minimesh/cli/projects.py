@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from minimesh.cli.context import Context
 from minimesh.cli.errors import Exit
+from minimesh.cli.ps import check_states
 from minimesh.cli.table import Column
 from minimesh.cli.text import NONE, age
 
 if TYPE_CHECKING:
     from minimesh.control.registry import Entry
 
+STATES = ("starting", "ready", "stopping", "no answer")
 COLUMNS = (
     Column("PROJECT"),
     Column("STATE"),
@@ -56,6 +58,7 @@ def all_projects(context: Context, status: tuple[str, ...]) -> int:
     """Also where none runs: then there is nothing to show, and that is no mistake."""
     from minimesh.control.registry import entries  # noqa: PLC0415 - for this option alone
 
+    check_states(status, STATES)
     running = [found for entry in entries() if (found := look(entry)) is not None]
     if status:
         running = [each for each in running if each.state in status]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from minimesh.cli.context import Context
-from minimesh.cli.errors import Exit
+from minimesh.cli.errors import Exit, usage
 from minimesh.cli.options import Command, Option
 from minimesh.cli.table import Column
 from minimesh.cli.text import NONE, age, count
+from minimesh.cli.values import choice
 
 if TYPE_CHECKING:
     from minimesh.control.views import ServiceView
@@ -28,6 +30,11 @@ COLUMNS = (
     Column("URL", wide=True, shrink=16),
     Column("REASON", shrink=20),
 )
+STATES = (
+    *("running", "starting", "waiting", "pending", "backoff", "crash-loop"),
+    *("stopping", "stopped", "exited", "completed", "failed"),
+)
+"""As the control API has them: what has answered its probe is running, too."""
 UNASKED = frozenset({"completed", "pending"})
 """States that `ps` shows with -a only: tasks that are done, and what nobody asked for."""
 GOOD = frozenset({"running", "ready", "completed"})
@@ -42,6 +49,7 @@ def ps(context: Context, *, all: bool, status: tuple[str, ...], all_projects: bo
         from minimesh.cli.projects import all_projects as show  # noqa: PLC0415 - each way loads only what it needs
 
         return show(context, status)
+    check_states(status, STATES)
     services: list[ServiceView] = context.get("/v1/services")
     if status:
         services = [service for service in services if service["state"] in status]
@@ -58,6 +66,14 @@ def ps(context: Context, *, all: bool, status: tuple[str, ...], all_projects: bo
         if len(services) > MANY and context.err.width is not None:
             context.note(in_short(services))
     return Exit.OK
+
+
+def check_states(asked: Sequence[str], known: Sequence[str]) -> None:
+    """Raises CommandError for a state that nothing can be in."""
+    try:
+        [*map(choice(*known), asked)]
+    except ValueError as error:
+        raise usage(f"--status: {error}") from None
 
 
 def in_short(services: list[ServiceView]) -> str:

@@ -10,8 +10,9 @@ from typing import Any, cast
 
 import pytest
 
-from minimesh.cli.ps import in_short
+from minimesh.cli.ps import STATES, in_short
 from minimesh.control.views import ServiceView
+from minimesh.supervise.status import State
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -216,6 +217,10 @@ def test_many_rows_are_counted_by_state() -> None:
 
 
 def test_ps_by_status(shop: Any, minimesh: Command) -> None:
+    assert {*STATES} == {state.value for state in State if state is not State.READY}
+    code, _, err = minimesh("ps", "--status", "runing")
+    assert (code, err.rpartition("; ")[2]) == (2, "did you mean running?\n")
+    assert minimesh("ps", "--all-projects", "--status", "running")[0] == 2
     assert minimesh("ps", "-q", "--status", "completed", "--status", "crash-loop")[1] == "payments\nseed\n"
 
 
