@@ -134,7 +134,10 @@ def _timeouts(about: Described) -> list[Line]:
 
 
 def _no_way(about: Described, source: str) -> CommandError:
-    if source == GATEWAY:
+    if about.name == GATEWAY:
+        message = "the gateway is called from outside, not by services"
+        help_ = f"minimesh describe {GATEWAY}"
+    elif source == GATEWAY:
         message = f"no route of the gateway leads to {about.name}"
         help_ = f'routes = [{{ path = "/{about.name}/*", to = "{about.name}" }}]'
     else:

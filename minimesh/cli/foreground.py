@@ -43,4 +43,5 @@ def run_until_exit(context: Context, project: Project) -> int:
     (name,) = project.services
     ending = Ending(project.root, leader=name)
     options = UpOptions(project.root, project=project)
-    return run_here(context, options, Style(bare=True, quiet=context.quiet), ending) or ending.code or Exit.OK
+    style = Style(bare=True, quiet=context.quiet, file=False)
+    return run_here(context, options, style, ending) or ending.code or Exit.OK

@@ -39,7 +39,8 @@ _Replica: TypeAlias = tuple[str, int]
 class Style(NamedTuple):
     """What of a run is shown. `bare`: output of services without their names; `stamps`: with times.
 
-    only: whose output (none: of all); hidden: whose not. What happens to services is told of all.
+    only: whose output (none: of all); hidden: whose not. What happens to services is told of all. `file`: there is
+    a minimesh.toml to be named.
     """
 
     bare: bool = False
@@ -47,6 +48,7 @@ class Style(NamedTuple):
     quiet: bool = False
     only: frozenset[str] = frozenset()
     hidden: frozenset[str] = frozenset()
+    file: bool = True
 
     def shows(self, service: str) -> bool:
         return service not in self.hidden and (not self.only or service in self.only)
@@ -110,9 +112,8 @@ class Watch:
         if event.again:
             return
         paint = self._err.paint
-        self._say(
-            f"minimesh {__version__}   project {paint(escape(project.name), 'bold')}   {escape(project.file.name)}"
-        )
+        file = f"   {escape(project.file.name)}" if self._style.file else ""
+        self._say(f"minimesh {__version__}   project {paint(escape(project.name), 'bold')}{file}")
         if not self._style.quiet:
             self._display.settle("ok", "config", [summary(project)], elapsed(event.seconds))
 

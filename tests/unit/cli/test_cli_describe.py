@@ -149,6 +149,7 @@ def test_tasks_workers_addresses_and_the_gateway(minimesh: Command, file: Path) 
         (["oders"], "error[MM403]: there is no service 'oders'; did you mean orders?"),
         (["orders", "--from", "gatway"], "error[MM403]: there is no service 'gatway'; did you mean gateway?"),
         (["pay", "--from", "web"], "error[MM413]: web does not call pay: it has it neither in depends_on nor in calls"),
+        (["gateway", "--from", "web"], "error[MM413]: the gateway is called from outside, not by services"),
         (["pay", "--from", "gateway"], "error[MM413]: no route of the gateway leads to pay"),
     ],
 )

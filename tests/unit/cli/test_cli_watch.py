@@ -101,6 +101,11 @@ def test_quiet_leaves_only_the_output() -> None:
     assert told(width=None, colour=False, style=Style(bare=True, quiet=True)) == ("GET / 200\\x07\n", "")
 
 
+def test_a_file_is_named_where_there_is_one() -> None:
+    assert told(width=None, colour=False)[1].splitlines()[0].endswith("   minimesh.toml")
+    assert told(width=None, colour=False, style=Style(file=False))[1].splitlines()[0].endswith("   project shop")
+
+
 def test_stamps_stand_after_the_name() -> None:
     out, _ = told(width=None, colour=False, style=Style(stamps=True))
     name, _, rest = out.partition(" | ")
