@@ -115,13 +115,14 @@ def _settings(old: Service | Task, new: Service | Task) -> list[str]:
     """What is different apart from the program itself, in words."""
     if isinstance(old, Service) and isinstance(new, Service):
         number = [f"replicas {old.replicas} → {new.replicas}"] if old.replicas != new.replicas else []
-        return number + _differing(old, new, ("scale", "ready", "restart", "timeouts", "profiles", "watch", *_COMMON))
+        return number + _differing(old, new, _OF_SERVICES)
     if isinstance(old, Task) and isinstance(new, Task):
         return _differing(old, new, ("when", *_COMMON))
     return []
 
 
 _COMMON = ("stop", "depends_on", "calls")
+_OF_SERVICES = ("scale", "ready", "restart", "timeouts", "breaker", "profiles", "watch", *_COMMON)
 _READ: Mapping[str, Callable[[Service | Task], object]] = {
     "depends_on": lambda member: [(each.name, each.condition) for each in member.depends_on],
 }

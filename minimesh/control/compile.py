@@ -100,6 +100,7 @@ def _upstream(project: Project, service: Service, endpoints: Sequence[Endpoint])
         service.timeouts,
         _host(service.addresses),
         service.protocol,
+        service.breaker,
     )
 
 

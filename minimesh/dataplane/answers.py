@@ -3,7 +3,7 @@
 import json
 
 from minimesh.dataplane.heads import Fields, ResponseHead
-from minimesh.model.reason import METHOD_NOT_ALLOWED, Reason
+from minimesh.model.reason import METHOD_NOT_ALLOWED, OVERLOADED, Reason
 
 _TYPE = "https://minimesh.dev/reasons/"
 
@@ -34,4 +34,6 @@ def answer(
     ]
     if reason is METHOD_NOT_ALLOWED:
         fields.append((b"allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))
+    elif reason is OVERLOADED:
+        fields.append((b"retry-after", b"1"))
     return ResponseHead(reason.status, Fields(tuple(fields)), 0 if bodiless else len(body)), b"" if bodiless else body

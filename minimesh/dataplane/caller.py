@@ -85,6 +85,10 @@ class CallerConnection(ServerConnection, Timed):
         elif self._uploading:
             self._cut(Cut.CLIENT_GONE, "the caller closed before its body was whole")
             return False
+        elif exchange.in_line:
+            # It may only have shut its own side, but most that do so have left, and would be served in vain.
+            self._cut(Cut.CLIENT_GONE, "the caller closed while it waited in line")
+            return False
         return True
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -33,6 +33,11 @@ class Starts(ServerEvents, Protocol):
         """Monotonic seconds."""
         ...
 
+    @property
+    def in_line(self) -> bool:
+        """It waits until its service has less to do; nothing was sent yet."""
+        ...
+
     def start(self, data: bytes, end: bool) -> None:
         """`data` is the first of the request's body; `end`: it is all of it."""
         ...

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from minimesh.dataplane.streams import ClientEvents, ClientStream
 from minimesh.model import snapshot
+from minimesh.policy.admission import Admission
 
 
 class Dial:
@@ -34,6 +35,7 @@ class Destination(Protocol):
     """A service as something to send to."""
 
     spec: snapshot.Upstream
+    admission: Admission
 
     def pick(self, avoid: Pool | None = None) -> Pool | None:
         """The next endpoint, another than `avoid` where there is one; None when none is ready."""

@@ -4,6 +4,7 @@ The exchange joins a ServerStream and a ClientStream and knows neither's protoco
 
     request   open → ended                     (a tunnel's request side opens again with the 101)
     client    none → dialling → sent → none    (none again after the answer, a cut, or to be tried again)
+              before that perhaps in line, where the service has as many exchanges as it may have
     answer    none → head sent → ended         (before the head the mesh may still answer itself; after it, only cut)
 
 Whatever ends it ends in `_finish`, which leaves one record and no reference to either stream.
@@ -22,7 +23,8 @@ from minimesh.dataplane.ids import RandomBits, span_id, trace_id, traceparent
 from minimesh.dataplane.plan import Plan
 from minimesh.dataplane.streams import ClientStream, Fate, ServerStream
 from minimesh.dataplane.upload import Upload
-from minimesh.model.reason import CONNECT_TIMEOUT, NO_ENDPOINT, TIMEOUT, Cut, Reason
+from minimesh.model.reason import CONNECT_TIMEOUT, NO_ENDPOINT, OVERLOADED, TIMEOUT, Cut, Reason
+from minimesh.policy.admission import Admission
 from minimesh.policy.resend import IDEMPOTENT, Loss, may_resend
 from minimesh.telemetry.counters import RouteCounters
 from minimesh.telemetry.histogram import bucket_of
@@ -100,6 +102,11 @@ class Exchange:
         """Monotonic seconds."""
         return self._started
 
+    @property
+    def in_line(self) -> bool:
+        route = self._plan.route
+        return route is not None and self in route.admission
+
     def start(self, data: bytes, end: bool) -> None:
         """`data` is the first of the request's body; `end`: it is all of it."""
         origin, head, server = self._origin, self._head, self._server
@@ -120,7 +127,12 @@ class Exchange:
         route.counters.requests += 1
         if route.timeout is not None:
             server.arm(self._started + route.timeout)
-        self._dispatch()
+        admission = route.admission
+        admission.count = count = admission.count + 1
+        if count > admission.most:
+            self._wait(admission)
+        else:
+            self._dispatch()
 
     def refuse(self, plan: Plan) -> None:
         """Answer something that never became a request."""
@@ -130,6 +142,22 @@ class Exchange:
         self._refuse(plan.reason or NO_ENDPOINT, plan.detail)
 
     # --- towards the endpoint ----------------------------------------------------------------------------------
+
+    def _wait(self, admission: Admission) -> None:
+        """In line for the service."""
+        if not admission.wait(self):
+            self._refuse(OVERLOADED, f"{admission.most} requests are under way and {admission.waiting} wait")
+        elif not self._request_ended and self._server is not None and not self._head.upgrade:
+            self._server.pause()
+
+    def admitted(self) -> None:
+        self._go_on()
+
+    def _go_on(self, failure: Reason | None = None) -> None:
+        """After the caller was held back; where that has to be again, it is."""
+        if not self._request_ended and self._server is not None:
+            self._server.resume()
+        self._dispatch(failure)
 
     def _dispatch(self, failure: Reason | None = None) -> None:
         """`failure`: why the last endpoint could not be connected to."""
@@ -177,7 +205,7 @@ class Exchange:
     def client_failed(self, reason: Reason, detail: str) -> None:
         self._dial = None
         if may_resend(Loss.NOT_CONNECTED, self._head.method, self._tries, self._stale):
-            self._dispatch(reason)
+            self._go_on(reason)
         else:
             self._refuse(reason, detail)
 
@@ -224,7 +252,7 @@ class Exchange:
     def deadline_passed(self) -> None:
         route = self._plan.route
         limit = route.timeout if route is not None and route.timeout is not None else 0.0
-        detail = f"not whole after {limit:g} s"
+        detail = f"not whole after {limit:g} s{' in line' if self.in_line else ''}"
         self._let_go()
         if not self._status:
             self._refuse(TIMEOUT, detail)
@@ -400,3 +428,8 @@ class Exchange:
                 server.protocol,
             )
         )
+        if route is not None:
+            admission = route.admission
+            admission.count = count = admission.count - 1
+            if count >= admission.most:
+                admission.over(self)

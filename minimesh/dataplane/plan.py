@@ -11,11 +11,12 @@ from minimesh.telemetry.counters import RouteCounters
 class BoundRoute:
     """A route with everything that it needs already looked up."""
 
-    __slots__ = ("_host", "counters", "destination", "forwarded", "name", "strip", "timeout", "upstream")
+    __slots__ = ("_host", "admission", "counters", "destination", "forwarded", "name", "strip", "timeout", "upstream")
 
     def __init__(self, route: Route, upstream: Destination, counters: RouteCounters, source: Identity) -> None:
         self.name = counters.key.route
         self.upstream = upstream
+        self.admission = upstream.admission
         self.counters = counters
         self.destination = route.to
         self.timeout = route.timeout if route.timeout is not None else upstream.spec.timeouts.request

@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from random import Random, SystemRandom
 from socket import socket
@@ -14,6 +14,7 @@ from minimesh.dataplane.upstream import Upstream
 from minimesh.dataplane.wheel import TICK, Wheel
 from minimesh.model import snapshot
 from minimesh.model.clock import Clock
+from minimesh.policy.admission import NOBODY
 from minimesh.telemetry import Telemetry
 
 
@@ -224,7 +225,17 @@ class DataPlane:
 
     def cut_busy(self) -> int:
         """Cut the exchanges that are under way; how many there were."""
-        return sum(listener.cut_busy() for listener in (*self._listeners.values(), *self._leaving))
+        return self._cut(Listener.cut_busy)
+
+    def _cut(self, cut: Callable[[Listener], int]) -> int:
+        """At each listener. Nobody is let in from the line meanwhile, only to be cut next."""
+        upstreams = (*self._upstreams.values(), *self._gone)
+        for upstream in upstreams:
+            upstream.admission.apply(NOBODY)
+        number = sum(cut(listener) for listener in {*self._listeners.values(), *self._leaving})
+        for upstream in upstreams:
+            upstream.admission.apply(upstream.spec.breaker)
+        return number
 
     def hand_over(self) -> Open:
         """Of a frozen plane; it stays this one's until another image has it."""
@@ -305,13 +316,12 @@ class DataPlane:
         # Polled: an event for each of thousands of connections would only be there for the last second of a life.
         while self._clock.monotonic() < until and any(listener.connections for listener in listeners):  # noqa: ASYNC110
             await asyncio.sleep(TICK / 4)
-        return sum(listener.close() for listener in listeners)
+        return self._cut(Listener.close)
 
     def close(self) -> None:
         """Everything, now."""
         self._timer.cancel()
-        for listener in (*self._listeners.values(), *self._leaving):
-            listener.close()
+        self._cut(Listener.close)
         for upstream in (*self._upstreams.values(), *self._gone):
             upstream.close()
 

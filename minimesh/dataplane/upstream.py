@@ -15,6 +15,7 @@ from minimesh.dataplane.streams import ClientEvents, ClientStream
 from minimesh.dataplane.wheel import Wheel
 from minimesh.model import snapshot
 from minimesh.model.reason import CONNECT_TIMEOUT, OUT_OF_DESCRIPTORS, UPSTREAM_REFUSED
+from minimesh.policy.admission import Admission
 from minimesh.policy.balance import RoundRobin
 
 KEPT_SECONDS = 60.0
@@ -179,6 +180,7 @@ class Upstream:
         self.loop = loop
         self.wheel = wheel
         self.codec = codec
+        self.admission = Admission(spec.breaker)
         self.pools: tuple[EndpointPool, ...] = ()
         self._retired: list[EndpointPool] = []
         self._balance = RoundRobin()
@@ -194,6 +196,7 @@ class Upstream:
         for pool in self.pools:
             pool.idle_limit = spec.timeouts.idle
         self._retire(kept.values())
+        self.admission.apply(spec.breaker)
 
     @property
     def busy(self) -> bool:

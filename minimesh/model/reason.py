@@ -38,6 +38,7 @@ UPSTREAM_RESET = Reason(
 )
 UPSTREAM_REFUSED = Reason("upstream_refused", 503, "{service} refused the connection", Fault.APP)
 NO_ENDPOINT = Reason("no_endpoint", 503, "{service} has no endpoint that is ready", Fault.APP)
+OVERLOADED = Reason("overloaded", 503, "{service} has as many requests as it may have", Fault.APP)
 OUT_OF_DESCRIPTORS = Reason(
     "out_of_descriptors", 503, "the mesh has no file descriptor left for a connection to {service}", Fault.MESH
 )
@@ -64,6 +65,7 @@ REASONS: dict[str, Reason] = {
         UPSTREAM_RESET,
         UPSTREAM_REFUSED,
         NO_ENDPOINT,
+        OVERLOADED,
         OUT_OF_DESCRIPTORS,
         DRAINING,
         VERSION_NOT_SUPPORTED,

@@ -131,6 +131,15 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
+class Breaker:
+    """What a service is spared: `requests` may be under way at once, all its endpoints together, and `waiting` more
+    wait for one of them to be over."""
+
+    requests: int = 1024
+    waiting: int = 1024
+
+
+@dataclass(frozen=True, slots=True)
 class EnvFile:
     path: Path
     optional: bool
@@ -172,6 +181,7 @@ class Service:
     profiles: tuple[str, ...] = ()
     watch: Watch | None = None
     timeouts: Timeouts = Timeouts()
+    breaker: Breaker | None = Breaker()
     where: Where = NOWHERE
 
     @property

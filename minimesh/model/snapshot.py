@@ -8,7 +8,7 @@ from minimesh.model.address import Address
 from minimesh.model.identity import Identity
 from minimesh.model.project import Hop, Limits
 from minimesh.model.route import Route
-from minimesh.model.service import Protocol, Timeouts
+from minimesh.model.service import Breaker, Protocol, Timeouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Upstream:
     timeouts: Timeouts = Timeouts()
     host: bytes = b""
     protocol: Protocol | None = None
+    breaker: Breaker | None = Breaker()
 
 
 class ListenerKind(StrEnum):

@@ -12,7 +12,7 @@ from minimesh.model.template import Template
 from minimesh.spec import codes, units
 from minimesh.spec.files import folders_in, is_folder, is_there
 from minimesh.spec.node import Node
-from minimesh.spec.schema import Kind, T_co
+from minimesh.spec.schema import Kind, T_co, Table
 from minimesh.spec.source import path_from
 from minimesh.spec.suggest import closest
 from minimesh.spec.text_error import TextError
@@ -71,7 +71,11 @@ class Off(Kind[T_co | None]):
         self.example = kind.example
 
     def read(self, node: Node) -> T_co | None:
-        return None if node.value == "off" else self.kind.read(node)
+        if node.value == "off":
+            return None
+        if isinstance(self.kind, Table) and not self.kind.short and not node.is_table:
+            self.wrong_type(node)
+        return self.kind.read(node)
 
 
 class Either(Kind[T_co]):

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from minimesh.model.service import Probe, Protocol, Ready, Restart, RestartPolicy, Scale, Service, Timeouts
+from minimesh.model.service import Breaker, Probe, Protocol, Ready, Restart, RestartPolicy, Scale, Service, Timeouts
 from minimesh.spec import codes
 from minimesh.spec.addresses import ADDRESS, PortOrNone
 from minimesh.spec.kinds import DURATION, DURATION_RANGE, Choice, Integer, Off, Parsed
@@ -41,6 +41,15 @@ def _timeouts(fields: Fields) -> Timeouts:
     )
 
 
+REQUESTS = Key("requests", Integer(1, 1_000_000, "1024"), "under way at once, at all its endpoints together", "1024")
+WAITING = Key("waiting", Integer(0, 1_000_000, "1024"), "in line for that; further ones are answered 503", "1024")
+
+
+def _breaker(fields: Fields) -> Breaker:
+    default = Breaker()
+    return Breaker(fields.get(REQUESTS, default.requests), fields.get(WAITING, default.waiting))
+
+
 # ---- the service
 
 ADDRESSES = Key("address", OneOrMore(ADDRESS), "where it is, if the mesh does not start it")
@@ -69,6 +78,18 @@ TIMEOUT = Key(
     "how long calls to it may take",
     '"off"',
 )
+BREAKER = Key(
+    "breaker",
+    Off(
+        Table(
+            (REQUESTS, WAITING),
+            _breaker,
+            later=("adaptive", "eject", "failures", "probe", "slow_start"),
+            example="{ requests = 64 }",
+        )
+    ),
+    "how many requests it is asked for at most",
+)
 
 SERVICE_KEYS: tuple[Key[object], ...] = (
     *PROCESS_KEYS,
@@ -79,6 +100,7 @@ SERVICE_KEYS: tuple[Key[object], ...] = (
     RESTART,
     REPLICAS,
     TIMEOUT,
+    BREAKER,
     WATCH,
     PROFILES,
 )
@@ -89,7 +111,6 @@ LATER = (
     "allow",
     "auth",
     "balance",
-    "breaker",
     "ceiling",
     "container",
     "deny",
@@ -129,6 +150,7 @@ def _service(fields: Fields) -> Service:
         restart=fields.get(RESTART, Restart()),
         profiles=fields.get(PROFILES, ()),
         timeouts=fields.get(TIMEOUT, Timeouts()),
+        breaker=fields.get(BREAKER, Breaker()),
         where=fields.node.key_where,
     )
     if fields.wrote("address"):

@@ -22,6 +22,7 @@ from minimesh.dataplane.heads import NO_FIELDS, UNKNOWN, Fields, RequestHead, Re
 from minimesh.dataplane.streams import ClientEvents, Fate
 from minimesh.model.reason import BAD_REQUEST, UPSTREAM_REFUSED, UPSTREAM_RESET, Cut, Reason
 from minimesh.model.record import Record
+from minimesh.model.service import Breaker
 from minimesh.testing.clock import VirtualClock
 from minimesh.testing.multiplexed import Multiplex, MultiplexedServerStream
 from minimesh.testing.streams import FakeClientStream, FakeServerStream, show, show_trailers
@@ -41,10 +42,10 @@ class Event:
 
 
 class Playbook:
-    """One exchange between a fake caller and the endpoints `a`, `b` … of a fake service.
+    """One exchange between a fake caller and the endpoints `a`, `b` … of a fake service; more of them with `another`.
 
     kept: streams to each endpoint that are there already. timeout: the route's, in seconds.
-    loopback: the caller is on this machine. windows: what the
+    loopback: the caller is on this machine. breaker: how many exchanges the service may have. windows: what the
     connections of multiplexed callers and endpoints let through at first.
     """
 
@@ -56,6 +57,7 @@ class Playbook:
         timeout: float | None = None,
         routed: bool = True,
         loopback: bool = True,
+        breaker: Breaker | None = None,
         multiplexed_caller: bool = False,
         multiplexed_endpoints: bool = False,
         windows: int = 65_535,
@@ -67,7 +69,7 @@ class Playbook:
             )
             for name in endpoints
         }
-        self.upstream = FakeUpstream("orders", tuple(self.pools.values()))
+        self.upstream = FakeUpstream("orders", tuple(self.pools.values()), breaker)
         self.origin = FakeOrigin(self.clock, self.upstream if routed else None, timeout=timeout)
         self.caller_connection = Multiplex(windows) if multiplexed_caller else None
         self.loopback = loopback
@@ -100,6 +102,10 @@ class Playbook:
         """One call that should have come out."""
         self._said.append(f"<< {line}")
         return self
+
+    def another(self, name: str) -> Caller:
+        """One more caller, who reads by that name."""
+        return Caller(self, name)
 
     def stream(self, name: str) -> Endpoint:
         """The endpoint's end of a stream: a1 is the first to endpoint a."""
@@ -137,9 +143,10 @@ class Playbook:
 class Caller:
     """The caller's end: each method is an event for the playbook."""
 
-    def __init__(self, play: Playbook) -> None:
+    def __init__(self, play: Playbook, name: str = "caller") -> None:
         self._play = play
-        self.stream = FakeServerStream("caller", lambda line: None)
+        self.name = name
+        self.stream = FakeServerStream(name, lambda line: None)
         self.exchange: Exchange | None = None
 
     def begins(
@@ -169,38 +176,38 @@ class Caller:
                 expects_continue=expects_continue,
             )
         made = head
-        text = show("caller", head.method.decode(), head.target.decode(), data, "end" if whole else "")
+        text = show(self.name, head.method.decode(), head.target.decode(), data, "end" if whole else "")
         return Event(text, lambda: self._begin(made, data, whole))
 
     def _begin(self, head: RequestHead, data: bytes, end: bool) -> None:
         play = self._play
         if play.caller_connection is None:
-            self.stream = FakeServerStream("caller", play._note)
+            self.stream = FakeServerStream(self.name, play._note)
         else:
-            self.stream = MultiplexedServerStream("caller", play._note, play.caller_connection)
+            self.stream = MultiplexedServerStream(self.name, play._note, play.caller_connection)
         self.exchange = exchange = Exchange(play.origin, self.stream, head)
         self.stream.exchange = exchange
         self.stream.loopback = play.loopback
         exchange.start(data, end)
 
     def data(self, data: bytes) -> Event:
-        return Event(show("caller data", data), lambda: self._known().request_data(data))
+        return Event(show(f"{self.name} data", data), lambda: self._known().request_data(data))
 
     def ends(self, trailers: Fields | None = None) -> Event:
-        return Event(show("caller end", show_trailers(trailers)), lambda: self._known().request_end(trailers))
+        return Event(show(f"{self.name} end", show_trailers(trailers)), lambda: self._known().request_end(trailers))
 
     def leaves(self, cut: Cut = Cut.CLIENT_GONE) -> Event:
-        return Event(f"caller {cut.value}", lambda: self._known().request_cut(cut, "the caller left"))
+        return Event(f"{self.name} {cut.value}", lambda: self._known().request_cut(cut, "the caller left"))
 
     def spoils(self, reason: Reason = BAD_REQUEST) -> Event:
         """Its body turns out to be malformed."""
-        return Event(f"caller {reason.code}", lambda: self._known().request_refused(reason, "the body is broken"))
+        return Event(f"{self.name} {reason.code}", lambda: self._known().request_refused(reason, "the body is broken"))
 
     def blocks(self) -> Event:
-        return Event("caller blocked", lambda: self._known().response_blocked())
+        return Event(f"{self.name} blocked", lambda: self._known().response_blocked())
 
     def unblocks(self) -> Event:
-        return Event("caller unblocked", lambda: self._known().response_unblocked())
+        return Event(f"{self.name} unblocked", lambda: self._known().response_unblocked())
 
     def waits(self, seconds: float) -> Event:
         """Time passes, and the deadline with it if there was one."""

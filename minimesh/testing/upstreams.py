@@ -11,6 +11,8 @@ from minimesh.model import snapshot
 from minimesh.model.identity import Identity
 from minimesh.model.reason import NO_ROUTE
 from minimesh.model.route import Route
+from minimesh.model.service import Breaker
+from minimesh.policy.admission import Admission
 from minimesh.policy.balance import RoundRobin
 from minimesh.telemetry import CounterKey, Telemetry
 from minimesh.testing.clock import VirtualClock
@@ -59,10 +61,11 @@ class FakePool:
 
 
 class FakeUpstream:
-    """A service; round robin over its pools."""
+    """A service; round robin over its pools. breaker: how many exchanges it may have."""
 
-    def __init__(self, service: str, pools: Sequence[FakePool]) -> None:
-        self.spec = snapshot.Upstream(Identity(DOMAIN, service))
+    def __init__(self, service: str, pools: Sequence[FakePool], breaker: Breaker | None = None) -> None:
+        self.spec = snapshot.Upstream(Identity(DOMAIN, service), breaker=breaker)
+        self.admission = Admission(breaker)
         self.pools = pools
         self._balance = RoundRobin()
 

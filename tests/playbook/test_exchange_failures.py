@@ -70,8 +70,18 @@ def test_a_refused_dial_is_tried_once_more_elsewhere(play: Play, method: str) ->
 def test_a_kept_body_goes_to_the_second_endpoint(play: Play) -> None:
     with play(endpoints="ab") as it:
         it >> it.caller.begins("POST", "/", b"one", end=False) << "a dial" << "caller pause"
-        it >> it.dial("a").fails() << "b dial" << "caller pause"
+        it >> it.dial("a").fails() << "caller resume" << "b dial" << "caller pause"
         it >> it.dial("b").succeeds() << "caller resume" << "b1 head POST / b'one'"
+        it >> it.caller.ends() << "b1 end"
+        it >> it.stream("b1").head(200, end=True) << "caller head 200 end"
+
+
+def test_who_was_held_back_goes_on_where_a_connection_is_kept(play: Play) -> None:
+    with play(endpoints="ab") as it:
+        it >> it.caller.begins("POST", "/", b"one", end=False) << "a dial" << "caller pause"
+        it.pools["b"].kept = 1
+        it >> it.dial("a").fails() << "caller resume" << "b1 head POST / b'one'"
+        it >> it.caller.data(b"two") << "b1 data b'two'"
         it >> it.caller.ends() << "b1 end"
         it >> it.stream("b1").head(200, end=True) << "caller head 200 end"
 

@@ -19,7 +19,9 @@ gateway.routes.cors gateway.routes.auth gateway.routes.request_headers gateway.r
 gateway.routes.rewrite gateway.routes.rewrite_host gateway.routes.redirect gateway.routes.respond
 services.web.ports services.web.listen services.cache.image services.queue.container services.notifications.ready.grpc
 services.orders.balance services.orders.timeout.try services.orders.retries
-services.orders.idempotent services.orders.breaker services.orders.fallback services.orders.mirror
+services.orders.idempotent services.orders.breaker.failures services.orders.breaker.eject
+services.orders.breaker.adaptive services.orders.breaker.probe services.orders.breaker.slow_start
+services.orders.fallback services.orders.mirror
 services.orders.request_headers services.orders.response_headers services.orders.auth services.orders.rate_limits
 services.orders.ceiling services.orders.quotas services.orders.allow services.orders.deny services.orders.faults
 services.orders.filters services.orders.egress services.orders.version services.orders.sticky services.orders.weight
@@ -52,6 +54,8 @@ BUILT = [
             "replicas = 2",
             'timeout = "2s"',
             'timeout = "off"',
+            'breaker = "off"',
+            "breaker = { requests = 16 }",
             'env = { A = "${HOME:-x}", B = "$${literal}", C = "${self.port}" }',
             'depends_on = ["orders"]\n' + ORDERS,
             'depends_on = { orders = "started" }\n' + ORDERS,
@@ -77,7 +81,7 @@ LATER = [
         for keys in (
             "retries = 1",
             'retries = "off"',
-            'breaker = "off"',
+            'breaker = { probe = "off" }',
             'balance = { hash = "header:x-user" }',
             'auth = "users"',
             'protocol = "tcp"',

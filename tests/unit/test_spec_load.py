@@ -12,6 +12,7 @@ from minimesh.model.address import Address
 from minimesh.model.project import AccessLog, Gateway, Hop, Limits, LogFormat, LogLimits, Project
 from minimesh.model.route import ANY_PATH, PathKind, PathMatch, Route
 from minimesh.model.service import (
+    Breaker,
     Command,
     Condition,
     Dependency,
@@ -207,6 +208,10 @@ SHORT = [
     ('timeout = "250ms"', "timeouts", Timeouts(request=0.25)),
     ('timeout = "off"', "timeouts", Timeouts()),
     ('timeout = { request = "off", idle = "1s" }', "timeouts", Timeouts(idle=1.0)),
+    ("", "breaker", Breaker(1024, 1024)),
+    ('breaker = "off"', "breaker", None),
+    ("breaker = { requests = 16 }", "breaker", Breaker(16, 1024)),
+    ("breaker = { requests = 16, waiting = 0 }", "breaker", Breaker(16, 0)),
     ('port = "none"', "has_port", False),
     ('port = "none"', "port", None),
     ('port = "none"', "ready", Ready(Probe.RUNNING)),

@@ -69,5 +69,5 @@ def test_every_key_of_the_format_is_known() -> None:
     """Built or not: a table of the contract has no key that would be called unknown."""
     service = inner(next(key.kind for path, _, key in KEYS if path == "services"))
     assert isinstance(service, Table)
-    assert {"retries", "breaker", "image", "versions"} <= service.later
+    assert {"retries", "fallback", "image", "versions"} <= service.later
     assert {key.name for key in service.keys}.isdisjoint(service.later)

@@ -30,6 +30,10 @@ class Seen:
         self.started = 0.0
         self._answer = answer
 
+    @property
+    def in_line(self) -> bool:
+        return False
+
     def start(self, data: bytes, end: bool) -> None:
         self.body += data
         if end:

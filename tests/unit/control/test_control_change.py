@@ -85,6 +85,7 @@ EDITS = {
     "restarts": ('"sleep", "3"]', '"sleep", "3"]\nrestart = "always"', {}, {"worker": "restart changed"}),
     "how it stops": ('"sleep", "3"]', '"sleep", "3"]\nstop = "1s"', {}, {"worker": "stop changed"}),
     "a time limit": ('"2s"', '"3s"', {}, {"orders": "timeouts changed"}),
+    "a cap": ('"2s"', '"2s"\nbreaker = { requests = 16 }', {}, {"orders": "breaker changed"}),
     "replicas": ('"sleep", "2"]', '"sleep", "2"]\nreplicas = 2', {}, {"orders": "replicas 1 → 2"}),
     "how it depends": (
         'depends_on = ["orders"]',
