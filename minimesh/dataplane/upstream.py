@@ -19,7 +19,7 @@ from minimesh.policy.admission import Admission
 from minimesh.policy.balance import RoundRobin
 
 KEPT_SECONDS = 60.0
-KEPT_CONNECTIONS = 256
+KEPT_CONNECTIONS = 1024
 _GONE = select.POLLIN | select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 
 
