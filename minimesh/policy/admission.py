@@ -5,13 +5,14 @@ First come, first served; who comes when the line is full too is refused at once
 however often it is tried. The line is short of nothing but places: who waits is there only while all of them are taken.
 """
 
-import sys
 from collections import OrderedDict
 from typing import Protocol
 
 from minimesh.model.service import Breaker
 
 NOBODY = Breaker(requests=0, waiting=0)
+NO_LIMIT = 1_000_000_000
+"""Below 2**30, which CPython compares fastest."""
 
 
 class Waiting(Protocol):
@@ -39,7 +40,7 @@ class Admission:
 
     def apply(self, limits: Breaker | None) -> None:
         """Other numbers from now on; None: no limit. Who waits keeps waiting, however short the line is to be."""
-        self.most = sys.maxsize if limits is None else limits.requests
+        self.most = NO_LIMIT if limits is None else limits.requests
         self._waiting = 0 if limits is None else limits.waiting
         self._call()
 
