@@ -1,0 +1,184 @@
+"""Blocks of fields, decoded (RFC 7541, 3 and 6)."""
+
+from typing import Generic, TypeVar
+
+from minimesh.dataplane.http2.hpack import huffman, integers
+from minimesh.dataplane.http2.hpack.errors import HpackError, TooLarge
+from minimesh.dataplane.http2.hpack.memory import Memory
+from minimesh.dataplane.http2.hpack.static import SIZE as STATIC_SIZE
+from minimesh.dataplane.http2.hpack.table import Entry, Table
+
+T = TypeVar("T")
+
+_INDEXED = 0x80
+_INCREMENTAL = 0x40
+_SIZE_UPDATE = 0x20
+_NEVER_INDEXED = 0x10
+_HUFFMAN = 0x80
+
+_MOST_UPDATES = 2
+_PATIENCE = 4
+"""How many times what is allowed is decoded, so that the table is right, of a block that is too large."""
+
+_SHORT = 8192
+_STATIC_MOST = 64
+"""What a field of the static table, or a literal with a name from there, counts at most beyond its own bytes."""
+
+_NAMED = 1
+_NAMED_FAR = 2
+_NEW = 3
+_SHAPE = bytes(
+    [_NEW if first in (0x00, 0x10, 0x40) else _NAMED_FAR if first in (0x0F, 0x1F) else _NAMED for first in range(0x80)]
+)
+"""A literal's first byte -> where its name is: an index in this byte or this and the next, or text."""
+
+
+class Decoder(Generic[T]):
+    """One direction of one connection.
+
+    `stateless`: there is no table, and there can be none: a block means the same on every such connection.
+    """
+
+    __slots__ = ("_allowed", "_lowest", "_memory", "_most_bytes", "_most_fields", "_short", "_table", "stateless")
+
+    def __init__(
+        self, memory: Memory[T], *, table_size: int = 4096, most_bytes: int = 65536, most_fields: int = 100
+    ) -> None:
+        """`table_size`: what the peer may use from the start. `most_bytes`: of names and values together, 32 more for
+        each field (SETTINGS_MAX_HEADER_LIST_SIZE)."""
+        self._memory = memory
+        self._table: Table[T] = Table(table_size)
+        self._allowed = self._lowest = table_size
+        self._most_bytes = most_bytes
+        self._most_fields = most_fields
+        # So short that it cannot count too much: the shortest code has 5 bits.
+        self._short = min(_SHORT, (most_bytes - most_fields * _STATIC_MOST) * 5 // 8)
+        self.stateless = table_size == 0
+
+    def announce(self, table_size: int) -> None:
+        """The peer has acknowledged our SETTINGS: it may use a table of this size. If its table is larger, its next
+        block must begin with an update to this size or less (RFC 7541, 4.2)."""
+        self._allowed = table_size
+        self._lowest = min(self._lowest, table_size)
+        self.stateless = self._table.capacity == table_size == 0
+
+    def decode(self, block: bytes) -> list[T]:
+        """The fields in order. Raises HpackError, TooLarge, and what the memory's `make` raises."""
+        if not self.stateless or len(block) > self._short:
+            return self._decode_all(block)
+        memory = self._memory
+        indexed = memory.indexed
+        seen = memory.seen.get
+        items: list[T] = []
+        at = 0
+        end = len(block)
+        while at < end:
+            first = block[at]
+            if first >= _INDEXED:
+                item = indexed[first]
+                stop = at + 1
+            else:
+                # Where the literal would end if its lengths took a byte each. What is then found is right: see Memory.
+                shape = _SHAPE[first]
+                try:
+                    if shape == _NAMED:
+                        stop = at + 2 + (block[at + 1] & 0x7F)
+                    elif shape == _NEW:
+                        stop = at + 2 + (block[at + 1] & 0x7F)
+                        stop += 1 + (block[stop] & 0x7F)
+                    else:
+                        stop = at + 3 + (block[at + 2] & 0x7F)
+                    item = seen(block[at:stop])
+                except IndexError:
+                    item = None
+            if item is None:
+                if not at and _SIZE_UPDATE <= first < _INCREMENTAL:
+                    return self._decode_all(block)
+                entry, stop = self._field(block, at)
+                item = memory.item_of(entry)
+                memory.remember(block[at:stop], entry, item)
+            items.append(item)
+            at = stop
+        if len(items) > self._most_fields:
+            raise TooLarge(f"{len(items)} fields, more than {self._most_fields}")
+        return items
+
+    def _decode_all(self, block: bytes) -> list[T]:
+        """Of a block that is too large, or has a malformed field, the rest is decoded too: the table needs it."""
+        at = self._resize(block)
+        end = len(block)
+        most = self._most_bytes
+        patience = most * _PATIENCE
+        entries: list[Entry[T]] = []
+        size = count = 0
+        while at < end:
+            entry, at = self._field(block, at)
+            size += entry.size
+            count += 1
+            if size <= most and count <= self._most_fields:
+                entries.append(entry)
+            elif size > patience:
+                raise HpackError(f"more than {patience} bytes of fields in a block")
+        if size > most:
+            raise TooLarge(f"{size} bytes of fields, more than {most}")
+        if count > self._most_fields:
+            raise TooLarge(f"{count} fields, more than {self._most_fields}")
+        return [self._memory.item_of(entry) for entry in entries]
+
+    def _resize(self, block: bytes) -> int:
+        """The size updates that the block begins with, and where they end."""
+        table = self._table
+        at = updates = 0
+        awaited = table.capacity > self._lowest
+        most = self._lowest if awaited else self._allowed
+        while at < len(block) and _SIZE_UPDATE <= block[at] < _INCREMENTAL:
+            updates += 1
+            if updates > _MOST_UPDATES:
+                raise HpackError("a block begins with more than two updates of the table's size")
+            capacity, at = integers.read(block, at, 0x1F)
+            if capacity > most:
+                raise HpackError(f"the table's size is set to {capacity}, where at most {most} is allowed")
+            table.resize(capacity)
+            most = self._allowed
+        if awaited and not updates:
+            raise HpackError(f"the table's size should have been set to {most} or less")
+        self._lowest = self._allowed
+        self.stateless = table.capacity == self._allowed == 0
+        return at
+
+    def _field(self, block: bytes, at: int) -> tuple[Entry[T], int]:
+        """The field at `at`, and where it ends."""
+        first = block[at]
+        if first >= _INDEXED:
+            index, at = integers.read(block, at, 0x7F)
+            return self._entry(index), at
+        if _SIZE_UPDATE <= first < _INCREMENTAL:
+            raise HpackError("an update of the table's size stands behind a field, not before all of them")
+        index, at = integers.read(block, at, 0x3F if first >= _INCREMENTAL else 0x0F)
+        if index:
+            name = self._entry(index).name
+        else:
+            name, at = _text(block, at)
+        value, at = _text(block, at)
+        entry: Entry[T] = Entry(name, value, _NEVER_INDEXED <= first < _SIZE_UPDATE)
+        if first >= _INCREMENTAL:
+            self._table.add(entry)
+        return entry, at
+
+    def _entry(self, index: int) -> Entry[T]:
+        if 0 < index <= STATIC_SIZE:
+            return self._memory.static[index - 1]
+        entries = self._table.entries
+        if not index or index > STATIC_SIZE + len(entries):
+            raise HpackError(f"index {index} stands for no field: there are {STATIC_SIZE + len(entries)}")
+        return entries[index - STATIC_SIZE - 1]
+
+
+def _text(block: bytes, at: int) -> tuple[bytes, int]:
+    """The string at `at`, and where it ends."""
+    length, start = integers.read(block, at, 0x7F)
+    end = start + length
+    if end > len(block):
+        raise HpackError("the block ends within a string")
+    data = block[start:end]
+    return (huffman.decode(data) if block[at] & _HUFFMAN else data), end

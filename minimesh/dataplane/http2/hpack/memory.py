@@ -1,0 +1,50 @@
+"""What fields decode to, remembered by their bytes, for all connections of one direction."""
+
+from collections.abc import Callable, Collection
+from typing import Generic, TypeVar
+
+from minimesh.dataplane.http2.hpack import static
+from minimesh.dataplane.http2.hpack.table import Entry
+
+T = TypeVar("T")
+
+MOST = 4096
+LONGEST = 256
+INDEXED = 0x80
+
+
+class Memory(Generic[T]):
+    """`seen`: a literal's bytes -> its item. Literals whose name stands in a dynamic table never get in here, so the
+    bytes mean the same on every connection; and as no literal's bytes begin another's, bytes that are found here are a
+    whole literal wherever they stand in a block.
+    `indexed`: the first byte of a field that stands in the static table -> its item; None as long as it is not known.
+
+    It holds up to 4,096 literals of up to 256 bytes each. When it is full it forgets all of them: it fills again at
+    the cost of one decoding each, and no order has to be kept on the way.
+    """
+
+    __slots__ = ("_forgettable", "_make", "indexed", "seen", "static")
+
+    def __init__(self, make: Callable[[bytes, bytes, bool], T], forgettable: Collection[bytes]) -> None:
+        """`make(name, value, never_indexed)` makes an item; what it raises comes out of `decode`.
+        `forgettable`: names, in lower case, whose fields are never remembered: secrets, and what hardly repeats."""
+        self._make = make
+        self._forgettable = frozenset(forgettable)
+        self.seen: dict[bytes, T] = {}
+        self.indexed: list[T | None] = [None] * 256
+        self.static: tuple[Entry[T], ...] = tuple(Entry(name, value) for name, value in static.TABLE)
+
+    def item_of(self, entry: Entry[T]) -> T:
+        item = entry.item
+        if item is None:
+            item = entry.item = self._make(entry.name, entry.value, entry.never_indexed)
+        return item
+
+    def remember(self, encoded: bytes, entry: Entry[T], item: T) -> None:
+        """`encoded`: a field that refers to no dynamic table, and what it decoded to."""
+        if encoded[0] >= INDEXED:
+            self.indexed[encoded[0]] = item
+        elif len(encoded) <= LONGEST and not entry.never_indexed and entry.name not in self._forgettable:
+            if len(self.seen) >= MOST:
+                self.seen.clear()
+            self.seen[encoded] = item
