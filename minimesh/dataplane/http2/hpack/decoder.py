@@ -24,13 +24,12 @@ _SHORT = 8192
 _STATIC_MOST = 64
 """What a field of the static table, or a literal with a name from there, counts at most beyond its own bytes."""
 
-_NAMED = 1
-_NAMED_FAR = 2
-_NEW = 3
-_SHAPE = bytes(
-    [_NEW if first in (0x00, 0x10, 0x40) else _NAMED_FAR if first in (0x0F, 0x1F) else _NAMED for first in range(0x80)]
-)
-"""A literal's first byte -> where its name is: an index in this byte or this and the next, or text."""
+_NEW_NAME = (0x00, 0x10, 0x40)
+_FAR_INDEX = (0x0F, 0x1F)
+_LEAD = [0 if first in _NEW_NAME else 2 if first in _FAR_INDEX else 1 for first in range(_INDEXED)]
+"""A literal's first byte -> how many bytes the index of its name takes; 0: the name itself follows."""
+_SKIP = [1 + (length & 0x7F) for length in range(256)]
+"""A string's first byte -> how many bytes it takes."""
 
 
 class Decoder(Generic[T]):
@@ -69,6 +68,8 @@ class Decoder(Generic[T]):
         memory = self._memory
         indexed = memory.indexed
         seen = memory.seen.get
+        lead = _LEAD
+        skip = _SKIP
         items: list[T] = []
         at = 0
         end = len(block)
@@ -78,16 +79,15 @@ class Decoder(Generic[T]):
                 item = indexed[first]
                 stop = at + 1
             else:
-                # Where the literal would end if its lengths took a byte each. What is then found is right: see Memory.
-                shape = _SHAPE[first]
+                # Where the literal ends if each of its lengths is one byte. If not, nothing is found: see Memory.
                 try:
-                    if shape == _NAMED:
-                        stop = at + 2 + (block[at + 1] & 0x7F)
-                    elif shape == _NEW:
-                        stop = at + 2 + (block[at + 1] & 0x7F)
-                        stop += 1 + (block[stop] & 0x7F)
+                    stop = lead[first]
+                    if stop:
+                        stop += at
                     else:
-                        stop = at + 3 + (block[at + 2] & 0x7F)
+                        stop = at + 1
+                        stop += skip[block[stop]]
+                    stop += skip[block[stop]]
                     item = seen(block[at:stop])
                 except IndexError:
                     item = None
