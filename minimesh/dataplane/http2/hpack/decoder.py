@@ -154,12 +154,17 @@ class Decoder(Generic[T]):
             return self._entry(index), at
         if _SIZE_UPDATE <= first < _INCREMENTAL:
             raise HpackError("an update of the table's size stands behind a field, not before all of them")
-        index, at = integers.read(block, at, 0x3F if first >= _INCREMENTAL else 0x0F)
-        if index:
+        prefix = 0x3F if first >= _INCREMENTAL else 0x0F
+        if first & prefix:
+            index, at = integers.read(block, at, prefix)
             name = self._entry(index).name
         else:
-            name, at = _text(block, at)
-        value, at = _text(block, at)
+            name, at, huffman_coded = _string(block, at + 1)
+            if huffman_coded:
+                name = self._memory.name_of(name)
+        value, at, huffman_coded = _string(block, at)
+        if huffman_coded:
+            value = huffman.decode(value)
         entry: Entry[T] = Entry(name, value, _NEVER_INDEXED <= first < _SIZE_UPDATE)
         if first >= _INCREMENTAL:
             self._table.add(entry)
@@ -174,11 +179,17 @@ class Decoder(Generic[T]):
         return entries[index - STATIC_SIZE - 1]
 
 
-def _text(block: bytes, at: int) -> tuple[bytes, int]:
-    """The string at `at`, and where it ends."""
-    length, start = integers.read(block, at, 0x7F)
+def _string(block: bytes, at: int) -> tuple[bytes, int, bool]:
+    """The string at `at` as it stands there, where it ends, and whether it is Huffman-coded."""
+    try:
+        first = block[at]
+    except IndexError:
+        raise HpackError("the block ends before a string") from None
+    length = first & 0x7F
+    start = at + 1
+    if length == 0x7F:
+        length, start = integers.read(block, at, 0x7F)
     end = start + length
     if end > len(block):
         raise HpackError("the block ends within a string")
-    data = block[start:end]
-    return (huffman.decode(data) if block[at] & _HUFFMAN else data), end
+    return block[start:end], end, first >= _HUFFMAN

@@ -1,10 +1,13 @@
 """Huffman-coded strings (RFC 7541, 5.2 and Appendix B), decoded a byte at a time.
 
 The code is a binary tree. Wherever in it a byte of the data begins, and whatever that byte is, which characters come
-out and where in the tree the next byte begins is always the same: a step. Steps are worked out when first needed.
+out and where in the tree the next byte begins is always the same: a step. The steps from a place are worked out when
+it is first reached.
 """
 
 from __future__ import annotations
+
+from functools import cache
 
 from minimesh.dataplane.http2.hpack.errors import HpackError
 
@@ -25,65 +28,84 @@ _LENGTHS = """
 """
 
 
-class _Node(dict[int, "tuple[bytes, _Node]"]):
-    """A place in the tree where a byte of the data may begin: that byte -> what comes out, and the place after it.
+class _Node:
+    """A place in the tree.
 
-    `branches`: where the bits 0 and 1 lead; one that ends a character's code has it in `characters` instead.
-    `ends`: the data may end here, for what led here is at most 7 bits, all ones.
+    `branches`: where the bits 0 and 1 lead, to another place or to a character. `steps`: for each byte that may come
+    next what it yields and where it leads; empty before that is worked out.
+    `ends`: data may end here, for what led here from the root is at most 7 bits, all ones.
     """
 
-    __slots__ = ("branches", "characters", "ends")
+    __slots__ = ("branches", "ends", "steps")
 
     def __init__(self) -> None:
-        super().__init__()
-        self.branches: dict[int, _Node] = {}
-        self.characters: dict[int, int] = {}
+        self.branches: dict[int, _Node | int] = {}
+        self.steps: list[_Step] = []
         self.ends = False
 
-    def __missing__(self, byte: int) -> tuple[bytes, _Node]:
-        out = bytearray()
-        node = self
-        for shift in range(7, -1, -1):
-            bit = byte >> shift & 1
-            if bit in node.branches:
-                node = node.branches[bit]
-                continue
-            if node.characters[bit] == _EOS:
-                raise HpackError("a Huffman-coded string holds the end-of-string code")
-            out.append(node.characters[bit])
-            node = _ROOT
-        self[byte] = step = (bytes(out), node)
-        return step
+
+_Step = tuple[bytes, _Node]
 
 
 def _tree() -> _Node:
-    root = node = _Node()
+    root = _Node()
     code = bits = 0
     for length, character in sorted((int(length), character) for character, length in enumerate(_LENGTHS.split())):
         code <<= length - bits
         bits = length
         node = root
         for shift in range(bits - 1, 0, -1):
-            node = node.branches.setdefault(code >> shift & 1, _Node())
-        node.characters[code & 1] = character
+            node = _below(node, code >> shift & 1)
+        node.branches[code & 1] = character
         code += 1
     node = root
     for _ in range(_MOST_PADDING + 1):
         node.ends = True
-        node = node.branches[1]
+        node = _below(node, 1)
     return root
 
 
+def _below(node: _Node, bit: int) -> _Node:
+    below = node.branches.setdefault(bit, _Node())
+    assert isinstance(below, _Node)
+    return below
+
+
 _ROOT = _tree()
+_NOWHERE = _Node()
+"""Behind the end-of-string code, which no data may hold."""
+_NOWHERE.steps = [(b"", _NOWHERE)] * 256
+
+
+@cache
+def _steps(node: _Node, bits: int) -> list[_Step]:
+    """For each value that the next `bits` bits may have."""
+    if not bits:
+        return [(b"", node)]
+    steps: list[_Step] = []
+    for bit in (0, 1):
+        branch = node.branches[bit]
+        if isinstance(branch, _Node):
+            steps += _steps(branch, bits - 1)
+        elif branch == _EOS:
+            steps += [(b"", _NOWHERE)] * 2 ** (bits - 1)
+        else:
+            character = bytes((branch,))
+            steps += [(character + more, after) for more, after in _steps(_ROOT, bits - 1)]
+    return steps
 
 
 def decode(data: bytes) -> bytes:
     """Raises HpackError for the end-of-string code, and for padding that is longer than 7 bits or not all ones."""
     node = _ROOT
-    out = bytearray()
+    pieces: list[bytes] = []
     for byte in data:
-        piece, node = node[byte]
-        out += piece
+        try:
+            piece, node = node.steps[byte]
+        except IndexError:
+            node.steps = _steps(node, 8)
+            piece, node = node.steps[byte]
+        pieces.append(piece)
     if not node.ends:
-        raise HpackError("a Huffman-coded string is padded with more than 7 bits, or not with ones")
-    return bytes(out)
+        raise HpackError("a Huffman-coded string holds the end-of-string code, or is not padded with up to 7 ones")
+    return b"".join(pieces)

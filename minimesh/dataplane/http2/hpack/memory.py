@@ -3,13 +3,15 @@
 from collections.abc import Callable, Collection
 from typing import Generic, TypeVar
 
-from minimesh.dataplane.http2.hpack import static
+from minimesh.dataplane.http2.hpack import huffman, static
 from minimesh.dataplane.http2.hpack.table import Entry
 
 T = TypeVar("T")
 
 MOST = 4096
 LONGEST = 256
+MOST_NAMES = 1024
+LONGEST_NAME = 64
 INDEXED = 0x80
 
 
@@ -19,17 +21,20 @@ class Memory(Generic[T]):
     whole literal wherever they stand in a block.
     `indexed`: the first byte of a field that stands in the static table -> its item; None as long as it is not known.
 
+    `names`: a Huffman-coded name -> the name, for literals that are not remembered.
+
     It holds up to 4,096 literals of up to 256 bytes each. When it is full it forgets all of them: it fills again at
     the cost of one decoding each, and no order has to be kept on the way.
     """
 
-    __slots__ = ("_forgettable", "_make", "indexed", "seen", "static")
+    __slots__ = ("_forgettable", "_make", "indexed", "names", "seen", "static")
 
     def __init__(self, make: Callable[[bytes, bytes, bool], T], forgettable: Collection[bytes]) -> None:
         """`make(name, value, never_indexed)` makes an item; what it raises comes out of `decode`.
         `forgettable`: names, in lower case, whose fields are never remembered: secrets, and what hardly repeats."""
         self._make = make
         self._forgettable = frozenset(forgettable)
+        self.names: dict[bytes, bytes] = {}
         self.seen: dict[bytes, T] = {}
         self.indexed: list[T | None] = [None] * 256
         self.static: tuple[Entry[T], ...] = tuple(Entry(name, value) for name, value in static.TABLE)
@@ -39,6 +44,16 @@ class Memory(Generic[T]):
         if item is None:
             item = entry.item = self._make(entry.name, entry.value, entry.never_indexed)
         return item
+
+    def name_of(self, coded: bytes) -> bytes:
+        name = self.names.get(coded)
+        if name is None:
+            name = huffman.decode(coded)
+            if len(coded) <= LONGEST_NAME:
+                if len(self.names) >= MOST_NAMES:
+                    self.names.clear()
+                self.names[coded] = name
+        return name
 
     def remember(self, encoded: bytes, entry: Entry[T], item: T) -> None:
         """`encoded`: a field that refers to no dynamic table, and what it decoded to."""
