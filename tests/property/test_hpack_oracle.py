@@ -71,6 +71,34 @@ def test_what_is_encoded_the_library_decodes(pairs: list[Pair]) -> None:
     assert decoder.decode(encoded) == decoder.decode(encoded) == pairs
 
 
+@given(
+    st.lists(PAIR | st.tuples(NAME, st.just(b"a" * 500)), max_size=30),
+    st.booleans(),
+    st.integers(0, 6000),
+    st.integers(1, 30),
+)
+@example([static.TABLE[15]] * 30, False, 30 * 60, 30)
+@example([(b"access-control-allow-origin", b"a" * 160)] * 10, True, 10 * 219, 10)
+def test_limits_are_those_of_the_decoded_fields(
+    pairs: list[Pair], huffman_coded: bool, most_bytes: int, most_fields: int
+) -> None:
+    """With a table and without, to the byte, and also when they have been seen before."""
+    size = sum(len(name) + len(value) + 32 for name, value in pairs)
+    fits = size <= most_bytes and len(pairs) <= most_fields
+    for table_size in (0, 4096):
+        encoded = encoder_of(table_size).encode(pairs, huffman=huffman_coded)
+        memory = Memory(same, [])
+        for _ in range(2):
+            decoder = Decoder(memory, table_size=table_size, most_bytes=most_bytes, most_fields=most_fields)
+            try:
+                assert decoder.decode(encoded) == pairs
+                assert fits
+            except TooLarge:
+                assert not fits
+            except HpackError:
+                assert size > 4 * most_bytes
+
+
 @given(st.binary(max_size=300))
 def test_huffman_is_decoded(text: bytes) -> None:
     assert huffman.decode(HuffmanEncoder(REQUEST_CODES, REQUEST_CODES_LENGTH).encode(text)) == text

@@ -16,7 +16,7 @@ from minimesh.dataplane.http2.hpack import (
     never_indexed,
     status,
 )
-from minimesh.dataplane.http2.hpack.memory import LONGEST, MOST
+from minimesh.dataplane.http2.hpack.memory import LONGEST, MOST, MOST_NAMES
 
 Field = tuple[bytes, bytes, bool]
 Pairs = list[tuple[bytes, bytes]]
@@ -462,6 +462,19 @@ def test_the_memory_is_bounded(memory: Memory[Field]) -> None:
     assert len(memory.seen) == MOST
     assert pairs(decoder.decode(literal(b"y", b"1") + literal(b"x", b"1"))) == fields("y: 1", "x: 1")
     assert len(memory.seen) == 2
+
+
+def test_huffman_coded_names_are_remembered_within_bounds(memory: Memory[Field]) -> None:
+    """`0`, `1`, `2` and `a` are the codes 0 to 3 of 5 bits: 8 of them in 5 bytes, 65,536 such names."""
+    decoder = Decoder(memory, table_size=0)
+    for number in range(MOST_NAMES + 1):
+        digits = [number >> shift & 3 for shift in range(14, -2, -2)]
+        coded = int("".join(f"{digit:05b}" for digit in digits), 2).to_bytes(5)
+        name = bytes(b"012a"[digit] for digit in digits)
+        for _ in range(2):
+            assert decoder.decode(b"\x10\x85" + coded + b"\x00") == [(name, b"", True)]
+        assert len(memory.names) == number % MOST_NAMES + 1
+    assert not memory.seen
 
 
 # --- encoding --------------------------------------------------------------------------------------------------

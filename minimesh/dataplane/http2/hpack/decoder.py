@@ -21,8 +21,9 @@ _PATIENCE = 4
 """How many times what is allowed is decoded, so that the table is right, of a block that is too large."""
 
 _SHORT = 8192
+"""So little is decoded without counting first."""
 _STATIC_MOST = 64
-"""What a field of the static table, or a literal with a name from there, counts at most beyond its own bytes."""
+"""What a field without a dynamic table counts at most beyond the characters in it: 32 and a static entry."""
 
 _NEW_NAME = (0x00, 0x10, 0x40)
 _FAR_INDEX = (0x0F, 0x1F)
@@ -50,7 +51,7 @@ class Decoder(Generic[T]):
         self._allowed = self._lowest = table_size
         self._most_bytes = most_bytes
         self._most_fields = most_fields
-        # So short that it cannot count too much: the shortest code has 5 bits.
+        # As the shortest code has 5 bits, a block of this length with so many fields cannot count too much.
         self._short = min(_SHORT, (most_bytes - most_fields * _STATIC_MOST) * 5 // 8)
         self.stateless = table_size == 0
 
@@ -62,7 +63,8 @@ class Decoder(Generic[T]):
         self.stateless = self._table.capacity == table_size == 0
 
     def decode(self, block: bytes) -> list[T]:
-        """The fields in order. Raises HpackError, TooLarge, and what the memory's `make` raises."""
+        """The fields in order. Raises HpackError, TooLarge, or what the memory's `make` raises: in this order while
+        there is a table, which the whole block must go into, and else whichever comes first."""
         if not self.stateless or len(block) > self._short:
             return self._decode_all(block)
         memory = self._memory

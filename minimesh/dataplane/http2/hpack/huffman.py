@@ -66,8 +66,9 @@ def _tree() -> _Node:
 
 
 def _below(node: _Node, bit: int) -> _Node:
-    below = node.branches.setdefault(bit, _Node())
-    assert isinstance(below, _Node)
+    below = node.branches.get(bit)
+    if not isinstance(below, _Node):
+        below = node.branches[bit] = _Node()
     return below
 
 

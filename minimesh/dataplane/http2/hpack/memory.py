@@ -13,18 +13,19 @@ LONGEST = 256
 MOST_NAMES = 1024
 LONGEST_NAME = 64
 INDEXED = 0x80
+"""First bytes from this on stand for a whole field of a table."""
 
 
 class Memory(Generic[T]):
-    """`seen`: a literal's bytes -> its item. Literals whose name stands in a dynamic table never get in here, so the
+    """Bounded: when something is full it is emptied, and fills again at the cost of one decoding each; no order has to
+    be kept on the way.
+
+    `seen`: a literal's bytes -> its item. Literals whose name stands in a dynamic table never get in here, so the
     bytes mean the same on every connection; and as no literal's bytes begin another's, bytes that are found here are a
     whole literal wherever they stand in a block.
-    `indexed`: the first byte of a field that stands in the static table -> its item; None as long as it is not known.
-
+    `indexed`: the first byte of a field of the static table -> its item; None as long as that is not known.
     `names`: a Huffman-coded name -> the name, for literals that are not remembered.
-
-    It holds up to 4,096 literals of up to 256 bytes each. When it is full it forgets all of them: it fills again at
-    the cost of one decoding each, and no order has to be kept on the way.
+    `static`: the static table's entries.
     """
 
     __slots__ = ("_forgettable", "_make", "indexed", "names", "seen", "static")
