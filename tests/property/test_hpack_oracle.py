@@ -77,8 +77,8 @@ def test_what_is_encoded_the_library_decodes(pairs: list[Pair]) -> None:
     st.integers(0, 6000),
     st.integers(1, 30),
 )
-@example([static.TABLE[15]] * 30, False, 30 * 60, 30)
-@example([(b"access-control-allow-origin", b"a" * 160)] * 10, True, 10 * 219, 10)
+@example([static.TABLE[15]] * 30, False, 30 * 60 - 1, 30)
+@example([(b"access-control-allow-origin", b"a" * 160)] * 10, True, 10 * 219 - 1, 10)
 def test_limits_are_those_of_the_decoded_fields(
     pairs: list[Pair], huffman_coded: bool, most_bytes: int, most_fields: int
 ) -> None:
