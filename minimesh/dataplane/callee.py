@@ -10,12 +10,13 @@ from minimesh.dataplane.connections import WATERMARK, ClientConnection, Home, cu
 from minimesh.dataplane.heads import Fields
 from minimesh.dataplane.streams import ClientEvents, Fate
 from minimesh.dataplane.wheel import Timed
-from minimesh.model.reason import TIMEOUT, UPSTREAM_RESET, Reason
+from minimesh.model.reason import TIMEOUT, UPSTREAM_PROTOCOL, UPSTREAM_RESET, Reason
 
 LARGEST_HEAD = 64 * 1024
 MOST_FIELDS = 256
 MOST_INFORMATIONAL = 20
 _KEEP_ALIVE_MARGIN = 1.0
+_SETTINGS = b"\x04\0\0\0\0\0"
 
 
 class CalleeConnection(ClientConnection, Timed):
@@ -160,6 +161,16 @@ class CalleeConnection(ClientConnection, Timed):
             self._wait(self._home.keep_limit)
         else:
             self.transport.close()
+
+    def _learn(self, data: bytes) -> None:
+        """What came is not HTTP/1. Where it is HTTP/2, which begins with SETTINGS, the endpoint could not read what it
+        got, and has taken nothing."""
+        if not self.served and data[:1] == b"\0" and data[3:9] == _SETTINGS[: max(len(data) - 3, 0)]:
+            self._home.speaks_http2()
+            exchange, self._exchange = self._exchange, None
+            self.transport.abort()
+            if exchange is not None:
+                exchange.response_cut(UPSTREAM_PROTOCOL, "it speaks HTTP/2 alone", Fate.UNPROCESSED)
 
     def _break(self, reason: Reason, detail: str) -> None:
         """What the endpoint sent cannot be passed on."""

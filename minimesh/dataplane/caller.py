@@ -110,6 +110,15 @@ class CallerConnection(ServerConnection, Timed):
         elif not self._lingering and not self._frozen:
             self._read_on()
 
+    def _give_way(self, data: bytes) -> None:
+        """To the protocol that the caller really speaks; `data`: all that was read so far."""
+        successor = self._entrance.successor(self)
+        self._lingering = True
+        self._entrance.wheel.forget(self)
+        self._transport.set_protocol(successor)
+        successor.connection_made(self._transport)
+        successor.data_received(data)
+
     # --- its end -----------------------------------------------------------------------------------------------
 
     def drain(self) -> None:

@@ -1,4 +1,4 @@
-"""What listeners and pools see of a connection, and what it sees of them; every HTTP/1 codec fits in between."""
+"""What listeners and pools see of a connection, and what it sees of them; every codec fits in between."""
 
 import asyncio
 import socket
@@ -6,6 +6,7 @@ import struct
 from typing import Protocol
 
 from minimesh.dataplane.heads import RequestHead
+from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.streams import ClientEvents, ClientStream, ServerEvents, ServerStream
 from minimesh.dataplane.wheel import Wheel
 from minimesh.model.project import Limits
@@ -91,7 +92,12 @@ class Entrance(Protocol):
 
     limits: Limits
     wheel: Wheel
+    outbox: Outbox
     draining: bool
+
+    def successor(self, connection: ServerConnection) -> ServerConnection:
+        """Of a connection whose caller turned out to speak HTTP/2: the protocol to go on with."""
+        ...
 
     def exchange(self, server: ServerStream, head: RequestHead) -> Starts: ...
 
@@ -124,6 +130,68 @@ class ClientConnection(ClientStream, asyncio.Protocol):
         raise NotImplementedError
 
 
+class MultiplexedConnection(asyncio.Protocol):
+    """A dialled connection that carries many exchanges at once, each on a stream of its own."""
+
+    __slots__ = ()
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        raise NotImplementedError
+
+    @property
+    def active(self) -> int:
+        """Exchanges that it has."""
+        raise NotImplementedError
+
+    @property
+    def room(self) -> bool:
+        """It can take one more exchange now."""
+        raise NotImplementedError
+
+    def open(self, exchange: ClientEvents) -> ClientStream:
+        """A stream for it."""
+        raise NotImplementedError
+
+    def withdraw(self) -> None:
+        """Take no more exchanges, and close after those that there are."""
+        raise NotImplementedError
+
+    def abort(self) -> None:
+        raise NotImplementedError
+
+
+class MultiplexedHome(Protocol):
+    """The hub that such a connection belongs to; limits as in Home."""
+
+    wheel: Wheel
+    outbox: Outbox
+
+    @property
+    def idle_limit(self) -> float: ...
+
+    @property
+    def keep_limit(self) -> float: ...
+
+    def settled(self, connection: MultiplexedConnection) -> None:
+        """The endpoint has shown that it speaks the protocol."""
+        ...
+
+    def strange(self, connection: MultiplexedConnection, detail: str) -> None:
+        """Its first bytes are something else, or it closed without any: it has taken nothing."""
+        ...
+
+    def withdrawn(self, connection: MultiplexedConnection) -> None:
+        """It takes no more exchanges; those that it has go on."""
+        ...
+
+    def roomier(self, connection: MultiplexedConnection) -> None:
+        """It may take more exchanges than before."""
+        ...
+
+    def gone(self, connection: MultiplexedConnection) -> None: ...
+
+
 class Home(Protocol):
     """The pool that a connection belongs to."""
 
@@ -132,6 +200,10 @@ class Home(Protocol):
     """Seconds without a byte either way, while there is an exchange."""
     keep_limit: float
     """Seconds that an idle connection is kept, if the endpoint does not say less."""
+
+    def speaks_http2(self) -> None:
+        """So it has shown, where HTTP/1 was expected."""
+        ...
 
     def release(self, connection: ClientConnection) -> None:
         """It can serve again."""

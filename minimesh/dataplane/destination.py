@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from minimesh.dataplane.heads import OutgoingHead
 from minimesh.dataplane.streams import ClientEvents, ClientStream
 from minimesh.model import snapshot
 from minimesh.policy.admission import Admission
@@ -21,12 +22,12 @@ class Pool(Protocol):
 
     name: str
 
-    def take(self, exchange: ClientEvents, sure: bool) -> ClientStream | None:
-        """A stream that is there already, if there is one; `sure`: only one that the endpoint has not closed yet, as
-        far as this machine knows."""
+    def take(self, exchange: ClientEvents, request: OutgoingHead, sure: bool) -> ClientStream | None:
+        """A stream for `request` that is there already, if there is one; `sure`: only one that the endpoint has not
+        closed yet, as far as this machine knows."""
         ...
 
-    def dial(self, exchange: ClientEvents) -> Dial:
+    def dial(self, exchange: ClientEvents, request: OutgoingHead) -> Dial:
         """A new one, which will come as `client_ready` or `client_failed`, never during this call."""
         ...
 

@@ -173,9 +173,11 @@ class Exchange:
         self._pool = pool
         self._tries += 1
         # Where two kept connections had been closed, the others will be as well.
-        client = None if self._stale > 1 else pool.take(self, self._head.method not in IDEMPOTENT)
+        outgoing = self._plan.outgoing
+        assert outgoing is not None
+        client = None if self._stale > 1 else pool.take(self, outgoing, self._head.method not in IDEMPOTENT)
         if client is None:
-            self._dial = pool.dial(self)
+            self._dial = pool.dial(self, outgoing)
             if not self._request_ended and self._server is not None and not self._head.upgrade:
                 self._server.pause()
             return

@@ -6,6 +6,8 @@ in here; a codec keeps that to itself and adds its own on the way out (RFC 9110,
 
 from collections.abc import Iterable
 
+from minimesh.dataplane.http2.hpack import block
+
 Pairs = tuple[tuple[bytes, bytes], ...]
 
 UNKNOWN = -1
@@ -15,15 +17,16 @@ UNKNOWN = -1
 class Fields:
     """An immutable list of end-to-end fields, in order. Names are lower case in `pairs`.
 
-    `http1` is the same list as lines of an HTTP/1 head, in the sender's own spelling where there is one.
-    Each form is made from the other when it is first asked for.
+    `http1` is the same list as lines of an HTTP/1 head, in the sender's own spelling where there is one; `http2` as
+    a block of fields. Each form is made from another when it is first asked for.
     """
 
-    __slots__ = ("_http1", "_pairs")
+    __slots__ = ("_http1", "_http2", "_pairs")
 
-    def __init__(self, pairs: Pairs | None = None, http1: bytes | None = None) -> None:
+    def __init__(self, pairs: Pairs | None = None, http1: bytes | None = None, http2: bytes | None = None) -> None:
         self._pairs = pairs
         self._http1 = http1
+        self._http2 = http2
 
     @property
     def pairs(self) -> Pairs:
@@ -36,6 +39,12 @@ class Fields:
         if self._http1 is None:
             self._http1 = b"".join([b"%b: %b\r\n" % pair for pair in self._pairs or ()])
         return self._http1
+
+    @property
+    def http2(self) -> bytes:
+        if self._http2 is None:
+            self._http2 = block(self.pairs)
+        return self._http2
 
     def get(self, name: bytes) -> bytes | None:
         """The first value of a field; its name in lower case."""
@@ -58,7 +67,7 @@ def _pairs_of(http1: bytes) -> Iterable[tuple[bytes, bytes]]:
             yield name.lower(), value.strip(b" \t")
 
 
-NO_FIELDS = Fields((), b"")
+NO_FIELDS = Fields((), b"", b"")
 
 
 class RequestHead:
@@ -68,8 +77,9 @@ class RequestHead:
     length: of the body in bytes, 0 for none, UNKNOWN. upgrade: the protocol to switch to, or b"".
     request_id and traceparent: what came, valid, or b"". forwarded: X-Forwarded-* and Forwarded as they came,
     kept apart because only the listener knows whether to believe them. cross_site: Sec-Fetch-Site said so.
-    trailers: TE said that trailers are welcome. plan is room for the listener to keep what it decided about this
-    head, for as long as the head is handed out again.
+    trailers: TE said that trailers are welcome. multiplexed: it came over HTTP/2, and goes on so where that is spoken.
+    grpc: it is a gRPC call; timeout: the seconds that it may take, as its caller said. plan is room for the listener
+    to keep what it decided about this head, for as long as the head is handed out again.
     """
 
     __slots__ = (
@@ -78,12 +88,15 @@ class RequestHead:
         "expects_continue",
         "fields",
         "forwarded",
+        "grpc",
         "length",
         "method",
+        "multiplexed",
         "path",
         "plan",
         "request_id",
         "target",
+        "timeout",
         "traceparent",
         "trailers",
         "upgrade",
@@ -117,6 +130,8 @@ class RequestHead:
         self.forwarded = forwarded
         self.cross_site = cross_site
         self.trailers = trailers
+        self.multiplexed = self.grpc = False
+        self.timeout: float | None = None
         self.plan: object = None
 
     def __repr__(self) -> str:
@@ -128,10 +143,10 @@ class ResponseHead:
 
     length: of the body that follows, 0 for none, UNKNOWN. An answer to HEAD, a 204 and a 304 have length 0
     whatever their Content-Length says. upgrade: the protocol that a 101 switches to.
-    http1 is room for the HTTP/1 codec to keep the encoded head in, for as long as the head is handed out again.
+    http1 and http2 are room for the codecs to keep the encoded head in, for as long as the head is handed out again.
     """
 
-    __slots__ = ("fields", "http1", "length", "reason", "status", "upgrade")
+    __slots__ = ("fields", "http1", "http2", "length", "reason", "status", "upgrade")
 
     def __init__(
         self, status: int, fields: Fields = NO_FIELDS, length: int = 0, reason: bytes = b"", upgrade: bytes = b""
@@ -142,6 +157,7 @@ class ResponseHead:
         self.reason = reason
         self.upgrade = upgrade
         self.http1: bytes | None = None
+        self.http2: bytes | None = None
 
     def __repr__(self) -> str:
         return f"<{self.status} length={self.length}>"
@@ -151,7 +167,7 @@ class OutgoingHead:
     """A request as it goes to an endpoint: the caller's head, and what the mesh makes of it. Immutable.
 
     target and authority are what to ask for after rewriting; forwarded are fields to add to the head's own
-    (X-Forwarded-*, the caller's identity). http1 is room for the HTTP/1 codec, as in ResponseHead.
+    (X-Forwarded-*, the caller's identity). http1 and http2 are room for the codecs, as in ResponseHead.
     It does not refer to the head: that keeps the plan that keeps this, and a cycle is left to the collector.
     """
 
@@ -161,8 +177,10 @@ class OutgoingHead:
         "fields",
         "forwarded",
         "http1",
+        "http2",
         "length",
         "method",
+        "multiplexed",
         "target",
         "upgrade",
     )
@@ -175,5 +193,7 @@ class OutgoingHead:
         self.length = head.length
         self.upgrade = head.upgrade
         self.expects_continue = head.expects_continue
+        self.multiplexed = head.multiplexed
         self.forwarded = forwarded
         self.http1: bytes | None = None
+        self.http2: bytes | None = None

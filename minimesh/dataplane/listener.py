@@ -11,6 +11,7 @@ from minimesh.dataplane.connections import ServerConnection
 from minimesh.dataplane.exchange import Exchange
 from minimesh.dataplane.heads import RequestHead
 from minimesh.dataplane.ids import RandomBits
+from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.plan import BoundRoute, Plan
 from minimesh.dataplane.router import Router, host_of
 from minimesh.dataplane.streams import ServerStream
@@ -38,6 +39,7 @@ class Listener:
         *,
         loop: asyncio.AbstractEventLoop,
         wheel: Wheel,
+        outbox: Outbox,
         telemetry: Telemetry,
         codec: Codec,
         monotonic: Callable[[], float],
@@ -48,6 +50,7 @@ class Listener:
         self.name = spec.name
         self.source = spec.source.service
         self.wheel = wheel
+        self.outbox = outbox
         self.ring = telemetry.ring
         self.unrouted = telemetry.counters.of(CounterKey(self.source, "", "-"))
         self.monotonic = monotonic
@@ -191,6 +194,11 @@ class Listener:
             connection.drain()
         elif self._frozen:
             connection.freeze()
+
+    def successor(self, connection: ServerConnection) -> ServerConnection:
+        self._connections.discard(connection)
+        self._unopened += 1
+        return self._codec.multiplexed_server(self)
 
     def closed(self, connection: ServerConnection) -> None:
         self._connections.discard(connection)

@@ -10,6 +10,7 @@ from socket import socket
 
 from minimesh.dataplane.codec import FAST, Codec
 from minimesh.dataplane.listener import Listener, bind
+from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.upstream import Upstream
 from minimesh.dataplane.wheel import TICK, Wheel
 from minimesh.model import snapshot
@@ -100,6 +101,7 @@ class DataPlane:
         self.codec = codec
         self._random = random or Random(SystemRandom().getrandbits(128))
         self._wheel = Wheel(clock.monotonic())
+        self._outbox = Outbox(loop.call_soon)
         self._listeners: dict[str, Listener] = {}
         self._leaving: set[Listener] = set()
         self._upstreams: dict[str, Upstream] = {}
@@ -141,7 +143,7 @@ class DataPlane:
         for name, spec in differing:
             known = self._upstreams.get(name)
             if known is None:
-                self._upstreams[name] = Upstream(spec, self._loop, self._wheel, self.codec)
+                self._upstreams[name] = Upstream(spec, self._loop, self._wheel, self._outbox, self.codec)
                 moved.add(name)
             elif known.spec != spec:
                 if replace(known.spec, endpoints=()) != replace(spec, endpoints=()):
@@ -192,6 +194,7 @@ class DataPlane:
             bound,
             loop=self._loop,
             wheel=self._wheel,
+            outbox=self._outbox,
             telemetry=self._telemetry,
             codec=self.codec,
             monotonic=self._clock.monotonic,

@@ -6,20 +6,28 @@ import errno
 import os
 import select
 import socket
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from typing import TypeVar
 
 from minimesh.dataplane.codec import Codec
-from minimesh.dataplane.connections import ClientConnection
+from minimesh.dataplane.connections import ClientConnection, MultiplexedConnection
 from minimesh.dataplane.destination import Dial, Pool
+from minimesh.dataplane.heads import OutgoingHead
+from minimesh.dataplane.hub import Hub
+from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.streams import ClientEvents, ClientStream
 from minimesh.dataplane.wheel import Wheel
 from minimesh.model import snapshot
-from minimesh.model.reason import CONNECT_TIMEOUT, OUT_OF_DESCRIPTORS, UPSTREAM_REFUSED
+from minimesh.model.reason import CONNECT_TIMEOUT, OUT_OF_DESCRIPTORS, UPSTREAM_REFUSED, Reason
+from minimesh.model.service import Protocol
 from minimesh.policy.admission import Admission
 from minimesh.policy.balance import RoundRobin
 
+C = TypeVar("C", ClientConnection, MultiplexedConnection)
+
 KEPT_SECONDS = 60.0
 KEPT_CONNECTIONS = 1024
+_HTTP2 = (Protocol.H2, Protocol.GRPC)
 _GONE = select.POLLIN | select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 
 
@@ -38,40 +46,77 @@ class EndpointPool:
         self._open: set[ClientConnection] = set()
         self._first_address = 0
         self._retired = False
+        self.insists = upstream.spec.protocol in _HTTP2
+        self.multiplexes: bool | None = True if self.insists else None
+        self._only_http2 = self.insists
+        self._hub = Hub(self)
+
+    @property
+    def outbox(self) -> Outbox:
+        return self._upstream.outbox
 
     @property
     def active(self) -> int:
-        """Connections with an exchange on them, those being dialled included."""
-        return len(self._open) - len(self._idle) + self._dialling
+        """Exchanges on its connections, and connections that are being dialled for one."""
+        return len(self._open) - len(self._idle) + self._dialling + self._hub.active
 
     @property
     def idle(self) -> int:
-        return len(self._idle)
+        """Connections without an exchange."""
+        return len(self._idle) + self._hub.idle
 
-    def take(self, exchange: ClientEvents, sure: bool) -> ClientStream | None:
+    def _by_http2(self, request: OutgoingHead) -> bool:
+        """HTTP/2 goes on as it came, unless the endpoint does not know it; HTTP/1 as well, unless that is so there."""
+        if request.multiplexed:
+            return self.multiplexes is not False
+        return self._only_http2
+
+    def take(self, exchange: ClientEvents, request: OutgoingHead, sure: bool) -> ClientStream | None:
+        if (request.multiplexed or self._only_http2) and self._by_http2(request):
+            return self._hub.take(exchange, sure)
         idle = self._idle
         while idle:
             connection = idle.pop()
-            if sure and self._was_closed(connection):
+            if sure and self.was_closed(connection.transport):
                 connection.transport.close()
                 continue
             connection.attend(exchange)
             return connection
         return None
 
-    def dial(self, exchange: ClientEvents) -> Dial:
+    def dial(self, exchange: ClientEvents, request: OutgoingHead) -> Dial:
         """A new one, which will come as `client_ready` or `client_failed`."""
+        if self._by_http2(request):
+            return self._hub.dial(exchange)
         dial = Dial(exchange)
-        self._dialling += 1
-        self._upstream.spawn(self._dial(dial))
+        self.fall_back(dial)
         return dial
 
-    def _was_closed(self, connection: ClientConnection) -> bool:
+    def fall_back(self, dial: Dial) -> None:
+        """Dial as HTTP/1, after an attempt at HTTP/2 or without one."""
+        self._dialling += 1
+        self._upstream.spawn(self._dial(dial))
+
+    def spawn_dial(self, hub: Hub) -> None:
+        self._upstream.spawn(hub.dial_one())
+
+    def does_not_multiplex(self) -> None:
+        self.multiplexes = self._only_http2 = False
+
+    def speaks_http2(self) -> None:
+        """So it has shown to a request of HTTP/1, which it could not read."""
+        self.multiplexes = self._only_http2 = True
+
+    @property
+    def first_word(self) -> float:
+        return self._upstream.spec.timeouts.connect
+
+    def was_closed(self, transport: asyncio.Transport) -> bool:
         """Whether the endpoint's close has arrived but not been seen yet. Costs a system call, so only requests that
         must not be sent twice ask."""
-        if connection.transport.is_closing():
+        if transport.is_closing():
             return True
-        descriptor: int = connection.transport.get_extra_info("socket").fileno()
+        descriptor: int = transport.get_extra_info("socket").fileno()
         poll = select.poll()
         poll.register(descriptor, _GONE)
         return bool(poll.poll(0))
@@ -93,11 +138,13 @@ class EndpointPool:
         for connection in self._idle:
             connection.transport.close()
         self._idle.clear()
+        self._hub.retire()
 
     def close(self) -> None:
         self.retire()
         for connection in tuple(self._open):
             connection.transport.abort()
+        self._hub.close()
 
     def hand_over(self) -> list[int]:
         """The descriptors of the idle connections, for the next image of this process."""
@@ -120,43 +167,50 @@ class EndpointPool:
         self.release(connection)
 
     async def _dial(self, dial: Dial) -> None:
+        made = await self._connect(lambda: self._upstream.codec.client(self))
+        self._dialling -= 1
+        exchange, dial.exchange = dial.exchange, None
+        if isinstance(made, tuple):
+            if exchange is not None:
+                exchange.client_failed(*made)
+            return
+        self._open.add(made)
+        if exchange is None:
+            # Its caller left. Kept, it would be a connection that no answer has shown to be good.
+            made.transport.close()
+        else:
+            made.attend(exchange)
+            exchange.client_ready(made)
+
+    async def connect_multiplexed(self) -> MultiplexedConnection | tuple[Reason, str]:
+        hub = self._hub
+        return await self._connect(lambda: self._upstream.codec.multiplexed_client(hub))
+
+    async def _connect(self, make: Callable[[], C]) -> C | tuple[Reason, str]:
+        """A connection, or why there is none."""
         timeout = self._upstream.spec.timeouts.connect
         try:
             async with asyncio.timeout(timeout):
-                connection = await self._connect()
+                return await self._try_each(make)
         except TimeoutError:
-            failure, detail = CONNECT_TIMEOUT, f"{self._addresses()} did not accept within {timeout:g} s"
+            return CONNECT_TIMEOUT, f"{self._addresses()} did not accept within {timeout:g} s"
         except OSError as error:
             full = error.errno in (errno.EMFILE, errno.ENFILE)
+            if not full and not self.insists:
+                # What comes back at this address may speak something else.
+                self.multiplexes, self._only_http2 = None, False
             failure = OUT_OF_DESCRIPTORS if full else UPSTREAM_REFUSED
-            detail = f"connect {self._addresses()}: {error.strerror or error}"
-        else:
-            self._dialling -= 1
-            self._open.add(connection)
-            exchange, dial.exchange = dial.exchange, None
-            if exchange is None:
-                # Its caller left. Kept, it would be a connection that no answer has shown to be good.
-                connection.transport.close()
-            else:
-                connection.attend(exchange)
-                exchange.client_ready(connection)
-            return
-        self._dialling -= 1
-        exchange, dial.exchange = dial.exchange, None
-        if exchange is not None:
-            exchange.client_failed(failure, detail)
+            return failure, f"connect {self._addresses()}: {error.strerror or error}"
 
-    async def _connect(self) -> ClientConnection:
-        """Try each address, the one that answered last time first. Raises the last OSError."""
-        loop, codec = self._upstream.loop, self._upstream.codec
+    async def _try_each(self, make: Callable[[], C]) -> C:
+        """Each address, the one that answered last time first. Raises the last OSError."""
+        loop = self._upstream.loop
         addresses = self.spec.addresses
         failure = OSError("the endpoint has no address")
         for step in range(len(addresses)):
             index = (self._first_address + step) % len(addresses)
             try:
-                _, connection = await loop.create_connection(
-                    lambda: codec.client(self), addresses[index].host, addresses[index].port
-                )
+                _, connection = await loop.create_connection(make, addresses[index].host, addresses[index].port)
             except OSError as error:
                 failure = error
                 continue
@@ -175,10 +229,18 @@ class EndpointPool:
 class Upstream:
     """Outlives snapshots: pools are carried over by the endpoint's name and addresses."""
 
-    def __init__(self, spec: snapshot.Upstream, loop: asyncio.AbstractEventLoop, wheel: Wheel, codec: Codec) -> None:
+    def __init__(
+        self,
+        spec: snapshot.Upstream,
+        loop: asyncio.AbstractEventLoop,
+        wheel: Wheel,
+        outbox: Outbox,
+        codec: Codec,
+    ) -> None:
         self.spec = spec
         self.loop = loop
         self.wheel = wheel
+        self.outbox = outbox
         self.codec = codec
         self.admission = Admission(spec.breaker)
         self.pools: tuple[EndpointPool, ...] = ()
@@ -189,13 +251,14 @@ class Upstream:
 
     def apply(self, spec: snapshot.Upstream) -> None:
         self.spec = spec
-        kept = {pool.spec: pool for pool in self.pools}
+        kept = {pool.spec: pool for pool in self.pools if pool.insists is (spec.protocol in _HTTP2)}
+        left = [pool for pool in self.pools if pool.spec not in kept]
         self.pools = tuple(
             kept.pop(endpoint) if endpoint in kept else EndpointPool(endpoint, self) for endpoint in spec.endpoints
         )
         for pool in self.pools:
             pool.idle_limit = spec.timeouts.idle
-        self._retire(kept.values())
+        self._retire((*kept.values(), *left))
         self.admission.apply(spec.breaker)
 
     @property

@@ -57,8 +57,7 @@ PORT = Key("port", PortOrNone(), 'what it listens on; left out: a free one as $P
 PROTOCOL = Key(
     "protocol",
     Choice(Protocol, later=("tcp", "udp")),
-    "what it speaks: HTTP/1.1 and HTTP/2 as it comes, or HTTP/2 alone (h2, grpc)",
-    '"http"',
+    "what it speaks: HTTP/1.1 and HTTP/2 as it comes, or HTTP/2 alone (h2, grpc); left out: found out",
 )
 RESTART = Key(
     "restart",

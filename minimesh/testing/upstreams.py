@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from random import Random
 
 from minimesh.dataplane.destination import Dial, Pool
-from minimesh.dataplane.heads import RequestHead
+from minimesh.dataplane.heads import OutgoingHead, RequestHead
 from minimesh.dataplane.plan import BoundRoute, Plan
 from minimesh.dataplane.streams import ClientEvents, ClientStream, ServerStream
 from minimesh.model import snapshot
@@ -34,7 +34,7 @@ class FakePool:
         self.dials: list[Dial] = []
         self._note = note
 
-    def take(self, exchange: ClientEvents, sure: bool) -> ClientStream | None:
+    def take(self, exchange: ClientEvents, request: OutgoingHead, sure: bool) -> ClientStream | None:
         if self.connection is not None and self.connection.going_away:
             return None
         if not self.kept:
@@ -43,7 +43,7 @@ class FakePool:
             self.kept -= 1
         return self.open(exchange, kept=True)
 
-    def dial(self, exchange: ClientEvents) -> Dial:
+    def dial(self, exchange: ClientEvents, request: OutgoingHead) -> Dial:
         self._note(f"{self.name} dial")
         dial = Dial(exchange)
         self.dials.append(dial)

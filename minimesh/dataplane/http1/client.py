@@ -100,6 +100,7 @@ class Http1Client(CalleeConnection):
             if data.count(b"\n") != data.count(b"\r\n"):
                 raise Malformed(UPSTREAM_PROTOCOL, "a line ends with a bare LF")
             if not b"HTTP/1.".startswith(data[:7]):
+                self._learn(data)
                 raise Malformed(UPSTREAM_PROTOCOL, "this is not HTTP/1")
             self._buffer = data
             return

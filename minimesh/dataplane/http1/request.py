@@ -20,6 +20,7 @@ from minimesh.dataplane.http1.lines import (
     without,
 )
 from minimesh.dataplane.paths import canonical
+from minimesh.dataplane.values import VISIBLE, authority, request_id, trace_context
 from minimesh.model.project import Limits
 from minimesh.model.reason import (
     BAD_REQUEST,
@@ -34,16 +35,7 @@ from minimesh.model.reason import (
 _DROPPED, _HOST, _LENGTH, _CODING, _CONNECTION, _UPGRADE, _EXPECT, _TE = range(1, 9)
 _REQUEST_ID, _TRACEPARENT, _TRACESTATE, _FORWARDED, _FETCH_SITE = range(9, 14)
 
-_VISIBLE = bytes(range(0x21, 0x7F))
 _ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp]://([^/?#]*)(.*)")
-# RFC 3986, section 3.2.2, without user information and without what only a list or an attack would hold.
-_AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
-_TRACE_CONTEXT = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-_LONGEST_REQUEST_ID = 128
-
-
-_LONGEST_HOST = 261
-"""A name of 253 characters, brackets, a colon and a port."""
 
 _LINES = Lines(
     {
@@ -77,10 +69,10 @@ _LINES = Lines(
 
 @lru_cache(maxsize=256)
 def _read_host(line: bytes) -> bytes:
-    host = value_of(line)
-    if len(host) > _LONGEST_HOST or not _AUTHORITY.fullmatch(host):
+    host = authority(value_of(line))
+    if not host:
         raise Malformed(BAD_REQUEST, "Host is not a host and port")
-    return host.lower()
+    return host
 
 
 class Manner(NamedTuple):
@@ -157,11 +149,9 @@ def read_block(block: bytes, limits: Limits) -> Block:
 def _note(block: Block, kind: int, line: bytes, kept: list[bytes]) -> None:
     """One of the fields that decide something; it is kept where the endpoint has to see it too."""
     if kind == _REQUEST_ID:
-        value = value_of(line)
-        block.request_id = value if len(value) <= _LONGEST_REQUEST_ID and not value.translate(None, _VISIBLE) else b""
+        block.request_id = request_id(value_of(line))
     elif kind == _TRACEPARENT:
-        value = value_of(line)
-        block.traceparent = value if _TRACE_CONTEXT.fullmatch(value) else b""
+        block.traceparent = trace_context(value_of(line))
     elif kind == _CONNECTION:
         said = read_connection(line)
         block.connection = said if block.connection is UNSAID else both(block.connection, said)
@@ -205,17 +195,17 @@ def read_request(line: bytes, block: Block, limits: Limits) -> tuple[RequestHead
         (method, target), old = common.groups(), False
     if len(target) > limits.target:
         raise Malformed(TARGET_TOO_LONG, f"the target is over {limits.target} bytes")
-    authority = block.host
+    host = block.host
     if target.startswith(b"/"):
         target = canonical(target)
     else:
-        target, authority = _special_target(method, target, authority)
+        target, host = _special_target(method, target, host)
     if block.host is None and not old:
         raise Malformed(BAD_REQUEST, "there is no Host field")
     head = RequestHead(
         method,
         target,
-        authority or b"",
+        host or b"",
         block.fields,
         0,
         b"",
@@ -261,7 +251,7 @@ def _read_line(line: bytes) -> tuple[bytes, bytes, bool]:
     parts = line.split(b" ")
     if len(parts) == 3:
         method, target, version = parts
-        if method and target and not method.translate(None, TOKEN) and not target.translate(None, _VISIBLE):
+        if method and target and not method.translate(None, TOKEN) and not target.translate(None, VISIBLE):
             old = _VERSIONS.get(version)
             if old is not None and method in (b"CONNECT", b"TRACE"):
                 raise Malformed(METHOD_NOT_ALLOWED, method.decode())
@@ -272,15 +262,16 @@ def _read_line(line: bytes) -> tuple[bytes, bytes, bool]:
     raise Malformed(BAD_REQUEST, "the request line is not METHOD TARGET HTTP/1.1")
 
 
-def _special_target(method: bytes, target: bytes, authority: bytes | None) -> tuple[bytes, bytes | None]:
+def _special_target(method: bytes, target: bytes, host: bytes | None) -> tuple[bytes, bytes | None]:
     """Origin form and authority of the other forms of target (RFC 9112, section 3.2)."""
     if target == b"*" and method == b"OPTIONS":
-        return target, authority
+        return target, host
     absolute = _ABSOLUTE.fullmatch(target)
-    if absolute is None or not _AUTHORITY.fullmatch(absolute[1]):
+    host = authority(absolute[1]) if absolute is not None else None
+    if absolute is None or not host:
         raise Malformed(BAD_REQUEST, "the target is neither a path nor an http:// URL")
     rest = absolute[2]
-    return canonical(rest if rest.startswith(b"/") else b"/" + rest), absolute[1].lower()
+    return canonical(rest if rest.startswith(b"/") else b"/" + rest), host
 
 
 def _check_coding(block: Block, old: bool) -> None:

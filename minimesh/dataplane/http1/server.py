@@ -65,6 +65,9 @@ class Http1Server(CallerConnection):
                     self._refuse(BAD_REQUEST, "there are two empty lines before the request")
                     break
                 continue
+            elif raw == _PREFACE and not self._memo_raw:
+                self._give_way(raw + data)
+                break
             else:
                 try:
                     head, self._manner = self._parse(raw)
@@ -285,3 +288,5 @@ class Http1Server(CallerConnection):
 
 
 _NO_REQUEST = RequestHead(b"", b"", b"")
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\n"
+"""What a caller begins with that knows that HTTP/2 is spoken here (RFC 9113, section 3.3)."""

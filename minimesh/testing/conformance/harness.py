@@ -5,6 +5,7 @@ from collections.abc import Callable
 from minimesh.dataplane.codec import Codec
 from minimesh.dataplane.connections import ClientConnection, ServerConnection
 from minimesh.dataplane.heads import NO_FIELDS, Fields, OutgoingHead, RequestHead, ResponseHead
+from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.streams import ClientStream, Fate, ServerStream
 from minimesh.dataplane.wheel import TICK, Wheel
 from minimesh.model.project import Limits
@@ -125,6 +126,7 @@ class ServerHarness:
         self.clock = VirtualClock()
         self.limits = limits or Limits()
         self.wheel = Wheel(self.clock.monotonic())
+        self.outbox = Outbox(lambda flush: flush())
         self.draining = False
         self.seen: list[Seen] = []
         self.refusals: list[Reason] = []
@@ -137,6 +139,9 @@ class ServerHarness:
     def last(self) -> Seen:
         assert self.seen, f"no request was seen; refused: {self.refusals}"
         return self.seen[-1]
+
+    def successor(self, connection: ServerConnection) -> ServerConnection:
+        raise NotImplementedError
 
     def exchange(self, server: ServerStream, head: RequestHead) -> Seen:
         seen = Seen(server, head, self._answer)
@@ -222,9 +227,12 @@ class ClientHarness:
         self.wheel = Wheel(self.clock.monotonic())
         self.idle_limit = 300.0
         self.keep_limit = 60.0
-        self.kept = self.gone = False
+        self.kept = self.gone = self.multiplexes = False
         self.connection = codec.client(self)
         self.transport = MemoryTransport(self.connection)
+
+    def speaks_http2(self) -> None:
+        self.multiplexes = True
 
     def release(self, connection: ClientConnection) -> None:
         assert not self.kept, "released twice"

@@ -95,7 +95,6 @@ _REFUSED: dict[str, tuple[bytes, int]] = {
     "HTTP/1.10": (_get(version=b"HTTP/1.10"), 400),
     "HTTP/1.2": (_get(version=b"HTTP/1.2"), 505),
     "HTTP/2.0": (_get(version=b"HTTP/2.0"), 505),
-    "the preface of HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
     "a method with a bracket": (_get(method=b"G(T"), 400),
     "CONNECT": (_get(b"a:1", method=b"CONNECT"), 405),
     "TRACE": (_get(method=b"TRACE"), 405),

@@ -11,6 +11,7 @@ from minimesh.dataplane import upstream as module
 from minimesh.dataplane.codec import FAST, Codec
 from minimesh.dataplane.connections import ClientConnection
 from minimesh.dataplane.heads import NO_FIELDS, OutgoingHead, RequestHead
+from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.reference import CODECS
 from minimesh.dataplane.streams import ClientStream
 from minimesh.dataplane.upstream import EndpointPool, Upstream
@@ -80,12 +81,12 @@ def upstream_of(loop: Loop, codec: Codec = FAST, *names: str, connect: float = 1
         tuple(snapshot.Endpoint(name, ADDRESSES) for name in names or ("orders/1",)),
         Timeouts(connect=connect),
     )
-    return Upstream(spec, cast("asyncio.AbstractEventLoop", loop), Wheel(0.0), codec)
+    return Upstream(spec, cast("asyncio.AbstractEventLoop", loop), Wheel(0.0), Outbox(lambda flush: None), codec)
 
 
 async def dialled(pool: EndpointPool) -> Waiting:
     waiting = Waiting()
-    pool.dial(waiting)
+    pool.dial(waiting, REQUEST)
     await asyncio.wait_for(waiting.over.wait(), 5)
     return waiting
 
@@ -104,11 +105,11 @@ def test_a_connection_is_dialled_kept_and_taken(codec: Codec) -> None:
     async def run() -> None:
         loop = Loop(lambda host: True)
         pool = upstream_of(loop, codec).pools[0]
-        assert pool.take(Heard(), False) is None
+        assert pool.take(Heard(), REQUEST, False) is None
         await served(pool, loop)
         assert (pool.active, pool.idle) == (0, 1)
         heard = Heard()
-        stream = pool.take(heard, False)
+        stream = pool.take(heard, REQUEST, False)
         assert stream is not None
         assert (pool.active, pool.idle) == (1, 0)
         loop.transports[0].lose()
@@ -156,7 +157,7 @@ def test_a_caller_that_left_gets_nothing_and_keeps_nothing() -> None:
         upstream = upstream_of(loop)
         pool = upstream.pools[0]
         waiting = Waiting()
-        pool.dial(waiting).exchange = None
+        pool.dial(waiting, REQUEST).exchange = None
         assert pool.active == 1
         await asyncio.wait_for(asyncio.gather(*upstream._tasks), 5)
         loop.transports[0].settle()

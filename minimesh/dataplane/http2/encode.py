@@ -1,0 +1,49 @@
+"""Heads out: from what every codec understands to blocks of fields."""
+
+from minimesh.dataplane.heads import OutgoingHead, ResponseHead
+from minimesh.dataplane.http2.hpack import block, literal, status
+
+_METHODS = {method: block([(b":method", method)]) for method in (b"GET", b"POST", b"PUT", b"DELETE", b"PATCH", b"HEAD")}
+_SCHEME = block([(b":scheme", b"http")])
+_CONNECT = block([(b":method", b"CONNECT"), (b":protocol", b"websocket"), (b":scheme", b"http")])
+_EXPECT = literal(b"expect", b"100-continue")
+_REQUEST_ID = literal(b"x-request-id", b"")[:-1]
+_TRACEPARENT = literal(b"traceparent", b"x" * 55)[:-55]
+_LONGEST = 127
+
+
+def request_prefix(request: OutgoingHead) -> bytes:
+    """All of a request's block but the fields that differ each time; kept with the request."""
+    method = _METHODS.get(request.method) or literal(b":method", request.method)
+    encoded = b"%b%b%b%b%b%b" % (
+        _CONNECT if request.upgrade else method + _SCHEME,
+        literal(b":path", request.target),
+        literal(b":authority", request.authority),
+        request.fields.http2,
+        request.forwarded.http2,
+        _EXPECT if request.expects_continue else b"",
+    )
+    request.http2 = encoded
+    return encoded
+
+
+def request_block(request: OutgoingHead, request_id: bytes, traceparent: bytes) -> bytes:
+    size = len(request_id)
+    if size >= _LONGEST:
+        return (request.http2 or request_prefix(request)) + block(
+            ((b"x-request-id", request_id), (b"traceparent", traceparent))
+        )
+    return b"%b%b%c%b%b%b" % (
+        request.http2 or request_prefix(request),
+        _REQUEST_ID,
+        size,
+        request_id,
+        _TRACEPARENT,
+        traceparent,
+    )
+
+
+def response_block(head: ResponseHead) -> bytes:
+    """A whole head; kept with it. A tunnel begins with a 200 here (RFC 8441, section 5)."""
+    head.http2 = encoded = status(200 if head.status == 101 else head.status) + head.fields.http2
+    return encoded
