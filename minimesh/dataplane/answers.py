@@ -2,10 +2,26 @@
 
 import json
 
+from minimesh.dataplane import grpc
 from minimesh.dataplane.heads import Fields, ResponseHead
 from minimesh.model.reason import METHOD_NOT_ALLOWED, OVERLOADED, Reason
 
 _TYPE = "https://minimesh.dev/reasons/"
+
+
+def answer_to_grpc(
+    reason: Reason, *, service: str, detail: str, exchange: str, tries: int, details: bool
+) -> ResponseHead:
+    """Trailers alone, as gRPC has them: a status and a message. `details` as in `answer`."""
+    said = _said(reason, service, exchange, tries, details)
+    message = f"{_title(reason, service)}{': ' + detail if details and detail else ''} (id {exchange})"
+    fields = (
+        (b"content-type", b"application/grpc"),
+        (b"grpc-status", b"%d" % grpc.status_of(reason.status)),
+        (b"grpc-message", grpc.message(message)),
+        (b"x-minimesh-reason", said),
+    )
+    return ResponseHead(200, Fields(fields))
 
 
 def answer(
@@ -14,26 +30,35 @@ def answer(
     """Head and body. `details`: the caller is on this machine, and may be told more than code and id."""
     problem: dict[str, object] = {
         "type": _TYPE + reason.code,
-        "title": reason.title.format(service=service or "the service"),
+        "title": _title(reason, service),
         "status": reason.status,
         "reason": reason.code,
         "id": exchange,
     }
-    said = [reason.code]
     if details:
         problem |= {"detail": detail, "fault": reason.fault.value, "help": f"minimesh tap {service}".rstrip()}
-        said += [f"service={service}"] if service else []
-        said += [f"tries={tries}"] if tries else []
-    said.append(f"id={exchange}")
     body = json.dumps(problem).encode() + b"\n"
     fields = [
         (b"content-type", b"application/problem+json"),
         (b"content-length", b"%d" % len(body)),
         (b"cache-control", b"no-store"),
-        (b"x-minimesh-reason", "; ".join(said).encode()),
+        (b"x-minimesh-reason", _said(reason, service, exchange, tries, details)),
     ]
     if reason is METHOD_NOT_ALLOWED:
         fields.append((b"allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))
     elif reason is OVERLOADED:
         fields.append((b"retry-after", b"1"))
     return ResponseHead(reason.status, Fields(tuple(fields)), 0 if bodiless else len(body)), b"" if bodiless else body
+
+
+def _title(reason: Reason, service: str) -> str:
+    return reason.title.format(service=service or "the service")
+
+
+def _said(reason: Reason, service: str, exchange: str, tries: int, details: bool) -> bytes:
+    """`no_endpoint; service=orders; tries=1; id=…`"""
+    said = [reason.code]
+    if details:
+        said += [f"service={service}"] if service else []
+        said += [f"tries={tries}"] if tries else []
+    return "; ".join((*said, f"id={exchange}")).encode()

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
-from minimesh.dataplane.answers import answer
+from minimesh.dataplane import grpc
+from minimesh.dataplane.answers import answer, answer_to_grpc
 from minimesh.dataplane.destination import Dial, Pool
 from minimesh.dataplane.heads import Fields, RequestHead, ResponseHead
 from minimesh.dataplane.ids import RandomBits, span_id, trace_id, traceparent
@@ -62,6 +63,7 @@ class Exchange:
         "_detail",
         "_dial",
         "_first_byte",
+        "_grpc_status",
         "_head",
         "_origin",
         "_plan",
@@ -92,6 +94,7 @@ class Exchange:
         self._started = origin.monotonic()
         self._first_byte = 0.0
         self._status = self._bytes_in = self._bytes_out = self._tries = self._stale = 0
+        self._grpc_status = -1
         self._response_ended = self._tunnel = False
         self._reason: Reason | None = None
         self._cut = self._detail = ""
@@ -125,8 +128,11 @@ class Exchange:
             self._refuse(self._plan.reason or NO_ENDPOINT, self._plan.detail)
             return
         route.counters.requests += 1
-        if route.timeout is not None:
-            server.arm(self._started + route.timeout)
+        limit = route.timeout
+        if head.timeout is not None and (limit is None or head.timeout < limit):
+            limit = head.timeout
+        if limit is not None:
+            server.arm(self._started + limit)
         admission = route.admission
         admission.count = count = admission.count + 1
         if count > admission.most:
@@ -252,9 +258,13 @@ class Exchange:
             self._client.resume()
 
     def deadline_passed(self) -> None:
-        route = self._plan.route
-        limit = route.timeout if route is not None and route.timeout is not None else 0.0
-        detail = f"not whole after {limit:g} s{' in line' if self.in_line else ''}"
+        route, asked = self._plan.route, self._head.timeout
+        limit = route.timeout if route is not None and route.timeout is not None else inf
+        detail = f"not whole after {min(limit, inf if asked is None else asked):g} s"
+        if asked is not None and asked < limit:
+            detail += ", as its caller asked"
+        if self.in_line:
+            detail += " in line"
         self._let_go()
         if not self._status:
             self._refuse(TIMEOUT, detail)
@@ -276,6 +286,8 @@ class Exchange:
         self._upload = None
         self._bytes_out += len(data)
         if end:
+            if self._head.grpc:
+                self._grpc_status = grpc.read_status(head.fields.get(b"grpc-status"))
             client, self._client = self._client, None
             if not self._request_ended and client is not None and not self._head.upgrade:
                 client.reset()
@@ -305,6 +317,8 @@ class Exchange:
             if self._request_ended:
                 self._close_tunnel()
             return
+        if self._head.grpc:
+            self._grpc_status = grpc.read_status(trailers.get(b"grpc-status") if trailers is not None else None)
         client, self._client = self._client, None
         if not self._request_ended and client is not None:
             client.reset()
@@ -366,22 +380,33 @@ class Exchange:
         if server is None:
             return
         self._reason = reason
-        self._status = reason.status
-        route = self._plan.route
-        head, body = answer(
-            reason,
-            service=route.destination if route is not None else "",
-            detail=detail,
-            exchange=span_id(self._traceparent).decode(),
-            tries=self._tries,
-            bodiless=self._head.method == b"HEAD",
-            details=server.loopback,
-        )
+        head, body = self._answer(reason, detail, server.loopback)
+        self._status = head.status
         self._first_byte = now = self._origin.monotonic()
         self._bytes_out = len(body)
         self._let_go()
         self._finish(now, "", detail)
         server.send_head(head, body, True)
+
+    def _answer(self, reason: Reason, detail: str, details: bool) -> tuple[ResponseHead, bytes]:
+        route = self._plan.route
+        service = "" if route is None else route.destination
+        exchange = span_id(self._traceparent).decode()
+        if self._head.grpc:
+            self._grpc_status = grpc.status_of(reason.status)
+            head = answer_to_grpc(
+                reason, service=service, detail=detail, exchange=exchange, tries=self._tries, details=details
+            )
+            return head, b""
+        return answer(
+            reason,
+            service=service,
+            detail=detail,
+            exchange=exchange,
+            tries=self._tries,
+            bodiless=self._head.method == b"HEAD",
+            details=details,
+        )
 
     def _finish(self, now: float, cut: str, detail: str) -> None:
         server, origin, head = self._server, self._origin, self._head
@@ -392,7 +417,7 @@ class Exchange:
         counters = origin.unrouted if route is None else route.counters
         started = self._started
         wait = self._first_byte - started if self._first_byte else 0.0
-        counters.classes[self._status // 100] += 1
+        counters.classes[self._status // 100 if self._grpc_status < 0 else grpc.counts_as(self._grpc_status)] += 1
         if self._first_byte:
             counters.latency[bucket_of(int(wait * 1e6))] += 1
         counters.bytes_in += self._bytes_in
@@ -428,6 +453,7 @@ class Exchange:
                 self._tries,
                 server.peer,
                 server.protocol,
+                self._grpc_status,
             )
         )
         if route is not None:

@@ -42,7 +42,12 @@ class BoundRoute:
         authority = self._host or head.authority or self.destination.encode()
         target = self.target_of(head) if self.strip else head.target
         added = Fields(None, forwarded + self.forwarded.http1) if forwarded else self.forwarded
-        return OutgoingHead(head, target, authority, added)
+        outgoing = OutgoingHead(head, target, authority, added)
+        if head.timeout is not None and self.timeout is not None and self.timeout < head.timeout:
+            # The service need not work for longer than its answer is waited for here.
+            others = tuple(pair for pair in head.fields.pairs if pair[0] != b"grpc-timeout")
+            outgoing.fields = Fields((*others, (b"grpc-timeout", b"%dm" % (self.timeout * 1000))))
+        return outgoing
 
 
 class Plan:

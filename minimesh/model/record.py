@@ -11,7 +11,8 @@ class Record(NamedTuple):
     status 0: no head was sent to the caller. reason is the code of a mesh-made answer, cut the code of what
     ended the exchange early; both "" where the service's own answer passed whole.
     target, host and method hold what came, as text with every byte over 0x7e and below 0x20 still raw:
-    escape before showing. bytes are of bodies. tries counts endpoints asked (0: none).
+    escape before showing. bytes are of bodies. tries counts endpoints asked (0: none). grpc_status: of a gRPC call,
+    else -1.
     """
 
     id: str
@@ -37,3 +38,4 @@ class Record(NamedTuple):
     tries: int
     client: str
     protocol: str
+    grpc_status: int = -1
