@@ -149,9 +149,16 @@ class Changes:
         self.world = new
         self._on_world(new)
         with anyio.CancelScope(shield=True):  # what has begun is done, also where nobody waits for it any more
-            await to_thread.run_sync(remember, self._folder, new.project, new.layout)
+            await self._remember(new)
             await self._change_programs(old, new, change, started)
         return self._applied(change, started, new, began)
+
+    async def _remember(self, world: World) -> None:
+        """A disk that takes nothing costs the next start these ports, and this one nothing."""
+        try:
+            await to_thread.run_sync(remember, self._folder, world.project, world.layout)
+        except OSError as error:
+            self._report(Note(f"ports may be others at the next start, for they cannot be written down: {error}"))
 
     async def _change_programs(self, old: World, new: World, change: Change, started: Collection[Replica]) -> None:
         back = {replica for replica in change.renewed if self._supervisor.state(replica) not in NEVER_BEGUN}

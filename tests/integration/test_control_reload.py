@@ -16,7 +16,7 @@ import pytest
 
 from minimesh.control.client import Client, RefusedError
 from minimesh.control.daemon import run
-from minimesh.control.report import Event, Ready, UpOptions
+from minimesh.control.report import Event, Note, Ready, UpOptions
 from minimesh.control.views import ProblemView
 from minimesh.model.service import Scale
 from minimesh.spec.load import load
@@ -209,6 +209,16 @@ def test_services_come_and_go(mesh: Running) -> None:
     assert until(lambda: mesh.is_up("web", "orders"))
     assert mesh.pids("web") == web
     assert any(event["message"] == "not in the file any more" for event in mesh.client.stream("/v1/events"))
+
+
+def test_a_disk_that_takes_no_ports_keeps_nobody_from_running(mesh: Running) -> None:
+    (mesh.root / ".minimesh" / "ports.json.new").mkdir()
+    assert mesh.edit("[services.orders]", CACHE + "[services.orders]")["added"] == ["cache"]
+    assert until(lambda: mesh.is_up("web", "orders", "cache"))
+    mesh.edit("-S", "-u")
+    assert until(lambda: mesh.is_up("web", "orders", "cache")), "what was to start anew is called again"
+    assert mesh.ask("/")[0] == 200
+    assert any(isinstance(each, Note) and "cannot be written down" in each.message for each in mesh.events)
 
 
 def test_a_stream_of_a_service_that_is_removed_ends_in_peace(mesh: Running) -> None:
