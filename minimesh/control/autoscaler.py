@@ -5,10 +5,12 @@ from typing import Protocol
 
 import anyio
 
+from minimesh.control.apply import in_short
 from minimesh.control.settle import StartError
 from minimesh.model.project import Project
 from minimesh.model.service import Service
 from minimesh.policy.autoscale import UP_WINDOW, Autoscale
+from minimesh.spec.problem import SpecError
 from minimesh.telemetry.windows import Windows
 
 
@@ -21,10 +23,15 @@ class Rescale(Protocol):
 class Autoscaler:
     """`beat` never waits; `run` does what it found to be due, one service after the other."""
 
-    def __init__(self, project: Callable[[], Project], windows: Windows, rescale: Rescale) -> None:
+    def __init__(
+        self, project: Callable[[], Project], windows: Windows, rescale: Rescale, tell: Callable[[str], None]
+    ) -> None:
+        """tell: is told why a number cannot be had, once as long as that does not change."""
         self._project = project
         self._windows = windows
         self._rescale = rescale
+        self._tell = tell
+        self._refused: dict[str, str] = {}
         self._policies: dict[str, Autoscale] = {}
         self._due: dict[str, tuple[int, str]] = {}
         self._news = anyio.Event()
@@ -53,10 +60,17 @@ class Autoscaler:
             for name, (number, why) in tuple(self._due.items()):
                 try:
                     await self._rescale({name: number}, why)
-                except StartError:
-                    pass  # the file has changed meanwhile, and the next beat looks at that one
+                except (SpecError, StartError) as error:  # the next beat tries again
+                    self._refuse(name, in_short(error))
+                else:
+                    self._refused.pop(name, None)
                 finally:
                     del self._due[name]
+
+    def _refuse(self, name: str, why: str) -> None:
+        if self._refused.get(name) != why:
+            self._refused[name] = why
+            self._tell(f"{name} keeps its replicas, whatever its load: {why}")
 
     def _policy(self, name: str, service: Service) -> Autoscale:
         assert service.scale is not None, "asked for those alone"

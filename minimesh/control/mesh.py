@@ -106,7 +106,7 @@ class Mesh:
             clock,
             self._take_over,
         )
-        self.autoscaler = Autoscaler(lambda: self.project, self.windows, self.changes.scale)
+        self.autoscaler = Autoscaler(lambda: self.project, self.windows, self.changes.scale, self.telling.note)
         self.access_log = AccessLogKeeper(self.project, telemetry.ring, self.telling.note)
         self.bypasses = Bypasses(prepared.run.run_id, self._called_replicas, self.telling.bypass)
         self.watching = Watching(prepared.world, self.supervisor, self.changes, self.journal, report, clock)
