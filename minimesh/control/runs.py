@@ -30,6 +30,8 @@ async def run_task(mesh: Mesh, name: str) -> AsyncIterator[LogView | EndView | D
 
     with undone(mesh.logs.follow(on_lines)), undone(mesh.journal.follow(on_event)), undone(mesh.at_end(feed.close)):
         await startstop.run(mesh, name)
+        if name not in mesh.statuses():
+            feed.close()
         while (taken := await feed.take()) is not None:
             lines, dropped = taken
             for line in lines:
@@ -38,7 +40,7 @@ async def run_task(mesh: Mesh, name: str) -> AsyncIterator[LogView | EndView | D
                 yield {"dropped": dropped}
     if not ended:
         ended = mesh.statuses().get(name, [])
-    if not ended:  # it never ran, and a reload has removed it
+    if not ended:  # a reload has removed it
         yield {"ended": State.STOPPED.value, "exit_code": None, "reason": "it is not in minimesh.toml any more"}
         return
     status = ended[0]
