@@ -61,12 +61,13 @@ class AccessWriter:
 
     async def _write(self) -> None:
         batch = self._ring.since(self.position)
-        self.position = batch.next
+        self.position = batch.next - len(batch.records)
         self.dropped += batch.dropped
         for start in range(0, len(batch.records), SLICE):
             records = batch.records[start : start + SLICE]
             text = self._lines(records)
             written = await to_thread.run_sync(self._file.write, text)
+            self.position += len(records)  # with each slice: whoever is cancelled before the next has lost none
             if not written:
                 self.dropped += len(records)
             self._tell(failing=not written)

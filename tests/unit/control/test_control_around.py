@@ -2,11 +2,14 @@
 
 import asyncio
 import gc
+import json
 import resource
 import sys
 import threading
 from pathlib import Path
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from minimesh.control import codes, tune
@@ -126,6 +129,27 @@ def test_what_the_ring_lost_is_counted(tmp_path: Path) -> None:
     assert writer.dropped == 15
     assert not said
     assert len((tmp_path / "a.log").read_text().splitlines()) == 10
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_whoever_is_cancelled_between_two_slices_loses_none(tmp_path: Path, turns: int) -> None:
+    ring = Ring(0.0)
+    writer = AccessWriter(AccessLog(tmp_path / "a.log"), LogLimits(), ring, print)
+    for number in range(1_000):
+        ring.append(raw_record(b"/%d" % number))
+
+    async def write() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(writer.write)
+            for _ in range(turns):
+                await anyio.lowlevel.checkpoint()
+            group.cancel_scope.cancel()
+        await writer.write()
+
+    anyio.run(write)
+    lines = (tmp_path / "a.log").read_text().splitlines()
+    assert [json.loads(line)["path"] for line in lines] == [f"/{number}" for number in range(1_000)]
+    assert writer.dropped == 0
 
 
 def test_the_collector_runs_when_it_is_told_to() -> None:
