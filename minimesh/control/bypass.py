@@ -51,7 +51,7 @@ class Bypasses:
         self._statuses = statuses
         self._tell = tell
         self._known: dict[tuple[str, str], Bypass] = {}
-        self._ours = frozenset[int]()
+        self._seen = frozenset[int]()
 
     def known(self) -> tuple[Bypass, ...]:
         """All callers that were seen since the start."""
@@ -75,11 +75,10 @@ class Bypasses:
 
     def _find(self, running: Mapping[int, InstanceStatus]) -> list[Bypass]:
         calls = {one.inode: one for one in sockets.callers(running) if one.inode and _is_local(one)}
-        # Connections of the mesh itself live long: those that were known to be its own need no second look.
-        self._ours &= calls.keys()
-        unknown = calls.keys() - self._ours
-        self._ours |= sockets.owners(unknown, [os.getpid()]).keys()
-        unknown -= self._ours
+        # Connections live long, and looking for an owner reads the descriptors of all processes: once for each.
+        new = calls.keys() - self._seen
+        self._seen = frozenset(calls)
+        unknown = new - sockets.owners(new, [os.getpid()]).keys()
         kin = Kin(self._run_id, {each.pid: f"{each.name}/{each.replica}" for each in running.values() if each.pid})
         found = []
         for inode, pid in sockets.owners(unknown, processes()).items():
