@@ -14,7 +14,7 @@ from socket import socket
 import anyio
 from anyio import to_thread
 
-from minimesh.control import handover, signals
+from minimesh.control import handover, signals, unchanged
 from minimesh.control.bequeath import bequest
 from minimesh.control.handover import HandoverError
 from minimesh.control.lock import Lock
@@ -54,12 +54,13 @@ class Upgrader:
         self._mesh = mesh
         self._rerun = rerun
         self.under_way = False
+        self._prints: unchanged.Prints = {}
 
     async def begin(self) -> str:
         """As `check`; nobody else can begin until this one has been `run`, unless it raises."""
         self.under_way = True
         try:
-            version = await self.check()
+            version, self._prints = await self._checked()
             self._check_not_stopping()
             return version
         except BaseException:
@@ -69,13 +70,20 @@ class Upgrader:
     async def check(self) -> str:
         """The version of the program that is installed, which says that it can go on. Raises HandoverError, and
         SpecError for a minimesh.toml that cannot be used."""
+        version, _ = await self._checked()
+        return version
+
+    async def _checked(self) -> tuple[str, unchanged.Prints]:
+        """With what the files are, which they have to be until the last moment."""
         command = self._rerun.command
         if command is None or not sys.executable:
             raise HandoverError("this mesh is a part of another program")
         world = self._mesh.world
-        if await to_thread.run_sync(self._rerun.read, world.options) != world.loaded.project:
-            raise HandoverError(f"{world.project.file.name} is not what this mesh runs any more: reload it first")
-        return await to_thread.run_sync(_ask, [sys.executable, *command[1:]])
+        prints = await to_thread.run_sync(unchanged.prints, world, self._mesh.clock.wall())
+        project = await to_thread.run_sync(self._rerun.read, world.options)
+        if different := await to_thread.run_sync(unchanged.difference_of, world, project):
+            raise HandoverError(f"{different} is not what this mesh runs any more: reload it first")
+        return await to_thread.run_sync(_ask, [sys.executable, *command[1:]]), prints
 
     async def run(self, within: float | None) -> None:
         """What `begin` has begun; does not return where all goes well. A failure is noted, and the mesh goes on.
@@ -92,6 +100,10 @@ class Upgrader:
             self._mesh.upgrade_failed(f"{type(error).__name__}: {error}", self._mesh.image)
         finally:
             self.under_way = False
+
+    def _check_unchanged(self) -> None:
+        if not unchanged.are_same(self._prints, unchanged.prints(self._mesh.world, self._mesh.clock.wall())):
+            raise HandoverError("a file of the project has changed meanwhile: reload it, then upgrade again")
 
     def _longest_stop(self) -> float:
         return max((program.stop.within for program in self._mesh.world.programs), default=0.0)
@@ -116,6 +128,7 @@ class Upgrader:
                     await self._wait_until_still(LAST_PATIENCE)
                     self._check_not_stopping()
                     # From here to the end nothing else runs in this thread, and no other thread matters.
+                    self._check_unchanged()
                     mesh.logs.flush()
                     lock, control = self._rerun.lock.descriptor, self._rerun.control.fileno()
                     self._become(bequest(mesh, lock, control, pipe, began, cut))

@@ -28,11 +28,9 @@ def targets(world: World, doubtful: Iterable[Path] = ()) -> tuple[Target, ...]:
 
 
 def own_files(world: World, doubtful: Iterable[Path] = ()) -> list[Target]:
-    """What was read to make this world, or would be read if it were there; of a link both ends."""
-    programs: tuple[Service | Task, ...] = (*world.project.services.values(), *world.project.tasks.values())
-    env_files = [file.path for each in programs if each.process for file in each.process.env_files]
+    """As `files_of`, with the files that its patterns may bring; of a link both ends."""
     root = world.project.root
-    files = [*world.loaded.files, *env_files, *doubtful]
+    files = [*files_of(world), *doubtful]
     files += [path.resolve() for path in files if path.is_symlink()]
     found = [_file(root, path) for path in files]
     found += [_pattern(root, pattern) for pattern in world.loaded.patterns]
@@ -40,6 +38,12 @@ def own_files(world: World, doubtful: Iterable[Path] = ()) -> list[Target]:
     for folder, pattern in dict.fromkeys(found):
         by_root.setdefault(folder, []).append(pattern)
     return [Target(OWN, folder, tuple(patterns)) for folder, patterns in by_root.items()]
+
+
+def files_of(world: World) -> list[Path]:
+    """What was read to make this world, or would be read if it were there."""
+    programs: tuple[Service | Task, ...] = (*world.project.services.values(), *world.project.tasks.values())
+    return [*world.loaded.files, *(file.path for each in programs if each.process for file in each.process.env_files)]
 
 
 def changed_files(paths: Sequence[str], root: Path) -> str:

@@ -212,6 +212,32 @@ def test_a_request_under_way_is_answered_first(shop: Installed) -> None:
     assert shop.mesh()["upgraded"]["cut"] == 0
 
 
+def test_what_changes_at_the_last_moment_is_not_taken_for_what_runs(shop: Installed) -> None:
+    """Neither a variable of an env file, of which only a new process would learn, nor a service that nobody starts."""
+    (shop.root / "minimesh.toml").write_text(TOML.replace("[services.tick]", '[services.tick]\nenv_file = "tick.env"'))
+    (shop.root / "tick.env").write_text("A=1\n")
+    shop.start()
+    pids = shop.pids()
+    (shop.root / "tick.env").write_text("A=2\n")
+    with pytest.raises(RefusedError, match="an env_file is not what this mesh runs any more"):
+        shop.begin()
+    (shop.root / "tick.env").write_text("A=1\n")
+    caller = threading.Thread(target=shop.call, args=("/wait",))
+    caller.start()
+    until((shop.root / "asked").exists)
+    shop.begin(PATIENCE)
+    with (shop.root / "minimesh.toml").open("a") as file:
+        file.write('[services.late]\nrun = "sleep 1000"\nport = "none"\ndepends_on = ["web"]\n')
+    (shop.root / "go").touch()
+    caller.join(PATIENCE)
+    until(lambda: shop.mesh()["upgraded"])
+    assert "changed meanwhile" in shop.mesh()["upgraded"]["problem"]
+    assert (shop.mesh()["image"], shop.pids()) == (1, pids)
+    shop.run("reload")
+    assert shop.upgrade()["problem"] is None
+    assert (shop.pids()["web"], shop.pids()["tick"]) == (pids["web"], pids["tick"])
+
+
 def test_a_request_that_lasts_too_long_is_cut_and_counted(shop: Installed) -> None:
     shop.start()
     connection = http.client.HTTPConnection(shop.gateway, timeout=PATIENCE)
