@@ -80,6 +80,8 @@ class Client:
             if connection.sock is not None:  # it is None where the mesh said that it will close
                 connection.sock.settimeout(None)
             for line in answer:
+                if not line.endswith(b"\n"):
+                    return  # cut: the mesh was killed
                 if line.strip():
                     yield json.loads(line)
         except (ConnectionError, http.client.HTTPException):

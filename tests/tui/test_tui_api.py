@@ -50,6 +50,14 @@ async def test_an_answer_and_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("path", ["/v1/mesh", "/v1/services/web/env"])
+async def test_an_answer_that_is_cut_comes_from_a_mesh_that_has_gone(tmp_path: Path, path: str) -> None:
+    async with answering(tmp_path, OK, b'{"project": "sh'):
+        with pytest.raises(NotRunningError):
+            await Api(tmp_path).get(path)
+
+
+@pytest.mark.anyio
 async def test_no_content(tmp_path: Path) -> None:
     async with answering(tmp_path, b"HTTP/1.1 204 No Content\r\n\r\n") as asked:
         assert await Api(tmp_path).post("/v1/services/web/restart") is None

@@ -59,7 +59,10 @@ class Api:
     async def _whole(self, method: str, path: str, body: object) -> Any:
         async with aclosing(self._body(method, path, body)) as pieces:
             content = b"".join([piece async for piece in pieces])
-        return json.loads(content) if content else None
+        try:
+            return json.loads(content) if content else None
+        except ValueError as error:  # cut: the mesh has ended meanwhile, or becomes another one
+            raise NotRunningError(self.root) from error
 
     async def _body(self, method: str, target: str, body: object) -> AsyncGenerator[bytes, None]:
         """Sends, then gives the bytes of a good answer as they come. Raises RefusedError for any other answer."""
