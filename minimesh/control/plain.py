@@ -38,7 +38,7 @@ class Plain:
             return
         for stream in (sys.stdout, *([self._starter] if self._starter and isinstance(event, Problem) else [])):
             with suppress(OSError):  # a full disk is no reason to end
-                stream.write(f"{line}\n")
+                stream.write(f"{_spelt(line, stream.encoding or 'utf-8')}\n")
                 stream.flush()
 
 
@@ -50,12 +50,17 @@ def detach(folder: StateFolder) -> TextIO:
     folder.create()
     log = os.open(folder.mesh_log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
-    starter = os.fdopen(os.dup(2), "w")
+    starter = os.fdopen(os.dup(2), "w", errors="backslashreplace")
     for source, target in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(source, target)
     os.close(log)
     os.close(nothing)
     return starter
+
+
+def _spelt(text: str, encoding: str) -> str:
+    """With escapes for what the encoding does not have: the name of a file may be any bytes."""
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _line(event: Event) -> str | None:
