@@ -76,17 +76,18 @@ def _is_ours(folder: Path) -> bool:
 def _read(file: Path) -> Entry | None:
     try:
         facts = json.loads(file.read_text())
-        return Entry(str(facts["root"]), str(facts["project"]), int(facts["pid"]), str(facts["socket"]))
+        entry = Entry(str(facts["root"]), str(facts["project"]), int(facts["pid"]), str(facts["socket"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    return entry if entry.pid > 0 else None  # others mean groups of processes
 
 
 def lives(pid: int) -> bool:
     """Whether there is such a process, whoever's it is."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
-    except (PermissionError, OverflowError):
+    except PermissionError:
         return True
     return True

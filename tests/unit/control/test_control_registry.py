@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from minimesh.control.registry import FOLDER, Entry, entries, registered
 
 GONE = 2**22 + 1
@@ -50,3 +52,12 @@ def test_a_folder_that_others_can_enter_is_neither_read_nor_written(tmp_path: Pa
     with registered(entry("/a"), environ):
         assert [*folder.iterdir()] == []
         assert "/a" not in {each.root for each in entries(environ)}
+
+
+@pytest.mark.parametrize("pid", [0, -1, 2**64])
+def test_a_number_that_no_process_has_is_nobody(tmp_path: Path, pid: int) -> None:
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    with registered(entry("/alive"), environ):
+        folder = tmp_path / "minimesh" / FOLDER
+        (folder / "odd.json").write_text(f'{{"root": "/odd", "project": "odd", "pid": {pid}, "socket": ""}}')
+        assert "/odd" not in {each.root for each in entries(environ)}
