@@ -136,7 +136,7 @@ class Supervisor:
         if within is not None:
             self.hurry(self._units, within)
         for level in reversed(self._levels):
-            await _all(self._stop_unit(name, within) for name in level if name in self._locks)
+            await _all(self._stop_unit(name, within) for name in level)
         await self._end_daemons()
         return find([self.run_id], self._children.adopted())
 
@@ -156,7 +156,7 @@ class Supervisor:
             self._begin(name, anew=anew)
 
     async def stop(self, name: str, within: float | None = None) -> None:
-        """Stops a service; what depends on it goes on. Raises KeyError."""
+        """Stops a service; what depends on it goes on. Nothing where there is none of this name (any more)."""
         await self._stop_unit(name, within)
 
     def hurry(self, names: Collection[str], within: float) -> None:
@@ -264,8 +264,9 @@ class Supervisor:
                 instance.begin(self._group, anew=anew)
 
     async def _stop_unit(self, name: str, within: float | None) -> None:
-        async with self._locks[name]:
-            await _all(instance.stop(within) for instance in self._units.get(name, ()))
+        if (lock := self._locks.get(name)) is not None:
+            async with lock:
+                await _all(instance.stop(within) for instance in self._units.get(name, ()))
 
     async def _end_daemons(self) -> None:
         patience = 0.0 if self._killing else DAEMON_PATIENCE

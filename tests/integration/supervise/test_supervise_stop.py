@@ -238,3 +238,11 @@ def child(*argv: str, run: str = "", session: bool = False) -> "subprocess.Popen
     """A process that is not the supervisor's."""
     environment = {**os.environ, RUN_VARIABLE: run}
     return subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, start_new_session=session)
+
+
+async def test_who_is_no_more_need_not_be_stopped(stage: "Stage") -> None:
+    """A stop may come to a name just after a reload has removed it."""
+    async with stage.supervise(stage.program("api", "import time; time.sleep(60)")) as supervisor:
+        await supervisor.stop("removed")
+        await supervisor.stop("api")
+        assert stage.of("api").state is State.STOPPED
