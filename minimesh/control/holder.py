@@ -17,11 +17,28 @@ def holder(root: Path) -> int | None:
     folder = StateFolder(root)
     run = read_run(folder.run)
     # Looked at first: the lock is for those who want to have it, and we would keep them out for a moment.
-    if run is not None and lives(run.pid) and _is_locked(folder):
+    if run is not None and lives(run.pid) and _has_open(run.pid, folder.lock) and _is_locked(folder):
         return run.pid
     return next(
         (each.pid for each in entries() if each.root == str(root) and _holds_what_is_gone(each.pid, root)), None
     )
+
+
+def _has_open(pid: int, file: Path) -> bool:
+    """Whether a process has a file open: somebody else may have the pid of a mesh that was killed. Believed of all
+    where the system does not say."""
+    descriptors = Path(f"/proc/{pid}/fd")
+    try:
+        wanted = file.stat()
+        return any(_is_same(each, wanted) for each in descriptors.iterdir())
+    except OSError:
+        return not descriptors.exists()
+
+
+def _is_same(descriptor: Path, wanted: os.stat_result) -> bool:
+    with suppress(OSError):
+        return os.path.samestat(descriptor.stat(), wanted)
+    return False
 
 
 def _is_locked(folder: StateFolder) -> bool:
