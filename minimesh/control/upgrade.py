@@ -129,7 +129,7 @@ class Upgrader:
                     self._check_not_stopping()
                     # From here to the end nothing else runs in this thread, and no other thread matters.
                     self._check_unchanged()
-                    mesh.logs.flush()
+                    self._check_written(mesh.logs.flush(LAST_PATIENCE))
                     lock, control = self._rerun.lock.descriptor, self._rerun.control.fileno()
                     self._become(bequest(mesh, lock, control, pipe, began, cut))
 
@@ -153,6 +153,11 @@ class Upgrader:
         if self._mesh.stopping:
             raise HandoverError("the mesh is being stopped")
 
+    def _check_written(self, written: bool) -> None:
+        """What a thread of ours has not written when the next image begins is written by nobody."""
+        if not written:
+            raise HandoverError("the disk does not keep up with what services write")
+
     @asynccontextmanager
     async def _written(self) -> AsyncIterator[None]:
         """What was said is on the terminal, and what was recorded in the access log; the rest stays in the pipes."""
@@ -160,7 +165,7 @@ class Upgrader:
         mesh.supervisor.hold_output(True)
         try:
             with anyio.move_on_after(LAST_PATIENCE):
-                await to_thread.run_sync(mesh.logs.flush)
+                self._check_written(await to_thread.run_sync(mesh.logs.flush, LAST_PATIENCE))
                 while teller.behind:
                     await to_thread.run_sync(teller.flush, LAST_PATIENCE)
             async with mesh.access_log.held():

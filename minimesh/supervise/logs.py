@@ -10,7 +10,7 @@ from typing import NamedTuple
 from minimesh.model.clock import Clock
 from minimesh.model.project import LogLimits
 from minimesh.supervise.logfile import LogFile
-from minimesh.supervise.logwriter import Batch, LogWriter
+from minimesh.supervise.logwriter import LAST_PATIENCE, Batch, LogWriter
 
 LINES_KEPT = 1_000
 CHARACTERS_KEPT = 1024 * 1024
@@ -140,9 +140,9 @@ class Logs:
         self._followers.append(follower)
         return lambda: self._followers.remove(follower)
 
-    def flush(self) -> bool:
-        """Waits until the files have all that came so far; False if a disk takes longer than a few seconds."""
-        return self._writer.flush()
+    def flush(self, patience: float = LAST_PATIENCE) -> bool:
+        """Waits until the files have all that came so far; False if a disk takes longer than `patience` seconds."""
+        return self._writer.flush(patience)
 
     def close(self) -> None:
         """Writes what is left, within a few seconds."""

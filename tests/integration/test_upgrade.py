@@ -212,6 +212,23 @@ def test_a_request_under_way_is_answered_first(shop: Installed) -> None:
     assert shop.mesh()["upgraded"]["cut"] == 0
 
 
+def test_lines_that_a_disk_has_not_taken_yet_are_not_left_behind(shop: Installed) -> None:
+    logs = shop.root / ".minimesh/logs"
+    logs.mkdir(mode=0o700, parents=True)
+    os.mkfifo(logs / "tick.log", 0o600)  # whoever opens it waits
+    shop.start()
+    pids = shop.pids()
+    shop.begin()
+    until(lambda: shop.mesh()["upgraded"])
+    assert "the disk does not keep up" in shop.mesh()["upgraded"]["problem"]
+    assert (shop.mesh()["image"], shop.pids()) == (1, pids)
+    disk = os.open(logs / "tick.log", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert shop.upgrade()["problem"] is None
+    finally:
+        os.close(disk)
+
+
 def test_what_changes_at_the_last_moment_is_not_taken_for_what_runs(shop: Installed) -> None:
     """Neither a variable of an env file, of which only a new process would learn, nor a service that nobody starts."""
     (shop.root / "minimesh.toml").write_text(TOML.replace("[services.tick]", '[services.tick]\nenv_file = "tick.env"'))
