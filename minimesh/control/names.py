@@ -61,7 +61,13 @@ class Names:
 
     def of(self, service: str) -> tuple[Address, ...]:
         """Literal addresses, each once; none before the first answer."""
-        found = [literal for address in self._services[service] for literal in self._known.get(address, ())]
+        return self.literal(self._services[service])
+
+    def literal(self, addresses: Sequence[Address]) -> tuple[Address, ...]:
+        """What these are, as far as it is known, each once; also of services that are not taken yet."""
+        found: list[Address] = []
+        for address in addresses:
+            found += [address] if is_literal(address.host) else self._known.get(address, ())
         return tuple(dict.fromkeys(found))
 
     async def keep_fresh(self) -> None:

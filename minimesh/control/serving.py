@@ -57,14 +57,13 @@ class Serving:
         """Another world; `leaving` get no new exchange until `leave_nobody`. Raises ListenError, changing nothing."""
         before = self._world, self._leaving
         self._world, self._leaving = world, frozenset(leaving)
-        self.names.take(_elsewhere(world))
         endpoints = {name: self._endpoints(name) for name in world.project.services}
         try:
             self.apply(compile_snapshot(world.project, world.layout, endpoints, self.snapshot.generation + 1))
         except BaseException:
             self._world, self._leaving = before
-            self.names.take(_elsewhere(self._world))
             raise
+        self.names.take(_elsewhere(world))
 
     def leave_nobody(self, gone: Collection[Replica]) -> None:
         """Those that were leaving have been stopped, and `gone` of them are no part of this world."""
@@ -104,7 +103,7 @@ class Serving:
         replicas = [(name, number) for number in range(1, service.replicas + 1)]
         serving = [each for each in replicas if each in self._ready and each not in self._leaving]
         if service.addresses:
-            return [address_endpoint(address) for address in self.names.of(name)] if serving else []
+            return [address_endpoint(address) for address in self.names.literal(service.addresses)] if serving else []
         return [replica_endpoint(*each, self._world.layout.replicas[each]) for each in serving]
 
 
