@@ -68,14 +68,14 @@ class OptionsState(TypedDict):
 
 
 class LogState(TypedDict):
-    """The latest lines of a service: time, replica, stream, text."""
+    """The latest lines of a service: time, replica, stream, text, and the monotonic time that orders them."""
 
     service: str
     lines: list[tuple[float, int, str, str, float]]
 
 
 class Body(TypedDict):
-    """A running mesh. Times are monotonic, but for `started`, `watched` and those in statuses.
+    """A running mesh. Times are monotonic, but for `started` and `watched`.
 
     watched: wall time up to which every change of a watched file has been seen to. frozen_at: when it began to let
     callers wait. cut: exchanges that did not end in time. control: descriptor of the

@@ -67,7 +67,9 @@ def _ask(options: UpOptions) -> Loaded | SpecError:
         check=False,
     )
     if done.returncode != 0:
-        raise RuntimeError(f"the reader of minimesh.toml ended with {done.returncode}: {done.stderr.decode()[-500:]}")
+        raise RuntimeError(
+            f"the reader of minimesh.toml ended with {done.returncode}: {done.stderr.decode(errors='replace')[-500:]}"
+        )
     # Our own child wrote it; but what is installed may be another minimesh by now than the one that runs.
     version, answer = pickle.loads(done.stdout)
     if version != __version__:

@@ -30,7 +30,7 @@ class ProcessState(TypedDict):
 
 
 class InstanceState(TypedDict):
-    """An instance between two turns of the loop; see Instance. Times are monotonic, those in `status` wall seconds.
+    """An instance between two turns of the loop; see Instance. Times are monotonic.
 
     alive: it has a life, so it waits, runs, or (again_at) will be started again. row: failures in a row. cause: of a
     crash loop. anew, turn: of a task, see minimesh.supervise.turns.
