@@ -38,22 +38,21 @@ class Board:
 
     def publish(self, status: InstanceStatus) -> None:
         """Says nothing where nothing is new."""
-        instances = self.statuses[status.name]
-        index = next(i for i, known in enumerate(instances) if known.replica == status.replica)
-        if instances[index] == status:
+        if not self.put(status):
             return
-        instances[index] = status
-        (self._moving.add if _is_moving(status) else self._moving.discard)((status.name, status.replica))
         self._wake(status.name)
         self._wake(None)
         self._on_change(status)
 
-    def put(self, status: InstanceStatus) -> None:
-        """What is known from before: nothing has changed, so nobody is told."""
+    def put(self, status: InstanceStatus) -> bool:
+        """Notes a status and tells nobody, for what was known before; whether it is another one."""
         instances = self.statuses[status.name]
         index = next(i for i, known in enumerate(instances) if known.replica == status.replica)
+        if instances[index] == status:
+            return False
         instances[index] = status
         (self._moving.add if _is_moving(status) else self._moving.discard)((status.name, status.replica))
+        return True
 
     async def changed(self, name: str | None = None) -> None:
         """Returns after the next change, of the instances of one name or of any."""
