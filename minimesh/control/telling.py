@@ -77,6 +77,7 @@ class Telling:
         """Replicas that are no part of this world are new when they come back."""
         known = {(program.name, program.replica) for program in world.programs}
         self._known = {replica: status for replica, status in self._known.items() if replica in known}
+        self._asked_to_stop = {replica: at for replica, at in self._asked_to_stop.items() if replica in known}
 
     def output(self, lines: Sequence[logs.LogLine]) -> None:
         for line in lines:
