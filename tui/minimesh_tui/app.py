@@ -433,8 +433,8 @@ class MeshApp(Frame, inherit_bindings=False):
         )
         out, _ = await process.communicate()
         if process.returncode:
-            last = out.decode("utf-8", "replace").strip().splitlines() or [""]
-            self.say(f"minimesh up: exit {process.returncode}: {last[0]}", Role.DOWN)
+            first = next(iter(out.decode("utf-8", "replace").strip().splitlines()), "")
+            self.say(f"minimesh up: exit {process.returncode}: {first}", Role.DOWN)
         else:
             self.say("the mesh is up", Role.OK)
 

@@ -113,6 +113,8 @@ class Lines(ScrollView, can_focus=False):
         if row < self.count:
             strip = self._kept.get(row)
             if strip is None:
+                if len(self._kept) >= 4 * max(1, self._rows):  # somebody scrolls through all of it
+                    self._kept.clear()
                 strip = self._kept[row] = self._finished(row)
             return strip
         if not self.count and y == self.head + min(1, self._rows - 1):
@@ -157,5 +159,3 @@ class Lines(ScrollView, can_focus=False):
         size = Size(self.room, self.count + self.head)
         if size != self.virtual_size:
             self.virtual_size = size
-            if len(self._kept) > 4 * max(1, self._rows):
-                self._kept.clear()
