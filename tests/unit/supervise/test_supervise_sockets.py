@@ -68,8 +68,9 @@ def test_one_port_of_many_is_told_from_the_others(others: int) -> None:
         port = server.getsockname()[1]
         made = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
         ports = [each for each in range(1, others + 1) if each != port]
-        assert [one.inode for one in callers([*ports, port])] == [inode(made)]
-        assert [one.inode for one in callers([port, *ports])] == [inode(made)]
+        # The machine may have calls of its own to the others.
+        assert inode(made) in {one.inode for one in callers([*ports, port])}
+        assert inode(made) in {one.inode for one in callers([port, *ports])}
         assert inode(made) not in {one.inode for one in callers(ports)}
 
 
