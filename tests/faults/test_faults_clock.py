@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from minimesh.model.clock import SystemClock
-from tests.faults.stage import Stage, get, until
+from tests.faults.stage import Stage, get
+from tests.processes import until
 
 pytestmark = [
     pytest.mark.slow,

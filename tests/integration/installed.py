@@ -8,13 +8,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import minimesh
 from minimesh.control.client import Client, NotRunningError
+from tests import processes
+from tests.processes import is_gone
 
 PATIENCE = 40.0
 SERVER = """\
@@ -67,7 +68,7 @@ class Installed:
         self.root = root / "shop"
         self.site = root / "site"
         self.root.mkdir()
-        shutil.copytree(Path(minimesh.__file__).parent, self.site / "minimesh", ignore=shutil.ignore_patterns("*.pyc"))
+        shutil.copytree(Path(minimesh.__file__).parent, self.site / "minimesh")  # with what is compiled of it
         (self.root / "server.py").write_text(SERVER)
         (self.root / "minimesh.toml").write_text(TOML)
         self.environment = {**os.environ, "PYTHONPATH": str(self.site)}
@@ -184,15 +185,4 @@ class Installed:
 
 
 def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.02)
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (ProcessLookupError, FileNotFoundError):
-        return True
+    assert processes.until(condition, PATIENCE), "it never came"

@@ -5,12 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.processes import until
 
 SERVER = """\
 import http.server, os, urllib.request
@@ -53,13 +54,6 @@ def run(root: Path, *words: str, code: int | None = 0) -> subprocess.CompletedPr
     return ran
 
 
-def eventually(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.02)
-
-
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A mesh behind the terminal."""
@@ -98,7 +92,7 @@ def test_calls_are_counted_for_who_made_them(shop: Path) -> None:
     def requests(*words: str) -> dict[str, Any]:
         return {row["name"]: row["requests"] for row in json.loads(run(shop, "stat", "--json", *words).stdout)}
 
-    eventually(lambda: requests("back")["back"] >= 2)
+    assert until(lambda: requests("back")["back"] >= 2)
     assert requests("--from", "front")["back"] >= 2
     edges = {(edge["source"], edge["destination"]) for edge in json.loads(run(shop, "edges", "--json").stdout)}
     assert {("gateway", "front"), ("front", "back")} <= edges
@@ -118,7 +112,7 @@ def test_tap_shows_the_next_request(shop: Path) -> None:
             calls(shop)
             return tap.poll() is not None
 
-        eventually(called_until_seen)
+        assert until(called_until_seen)
         out, _ = tap.communicate(timeout=PATIENCE)
     assert tap.returncode == 0
     assert [(item["source"], item["destination"]) for item in map(json.loads, out.splitlines())] == [("front", "back")]
@@ -156,7 +150,7 @@ def test_a_service_is_stopped_and_started(shop: Path) -> None:
     run(shop, "stop", "idle")
     assert state() == "stopped"
     run(shop, "start", "idle")
-    eventually(lambda: state() == "running")
+    assert until(lambda: state() == "running")
 
 
 @pytest.mark.parametrize(
@@ -187,7 +181,7 @@ def test_in_the_foreground_ctrl_c_stops_all_of_it(tmp_path: Path) -> None:
             [*MINIMESH, "up", "--no-log-prefix"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=target, text=True
         ) as up,
     ):
-        eventually(lambda: "\nready in " in err.read_text() or up.poll() is not None)
+        assert until(lambda: "\nready in " in err.read_text() or up.poll() is not None)
         pids = [each["pid"] for each in json.loads(run(tmp_path, "ps", "--json").stdout) if each["kind"] == "service"]
         up.send_signal(signal.SIGINT)
         out, _ = up.communicate(timeout=PATIENCE)
@@ -261,8 +255,8 @@ def test_run_puts_a_gateway_before_the_program(tmp_path: Path) -> None:
             [*MINIMESH, "run", "--", sys.executable, "server.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=target
         ) as mesh,
     ):
-        eventually(lambda: "\nready in " in err.read_text() or mesh.poll() is not None)
-        eventually(lambda: _answers(tmp_path))
+        assert until(lambda: "\nready in " in err.read_text() or mesh.poll() is not None)
+        assert until(lambda: _answers(tmp_path))
         mesh.send_signal(signal.SIGINT)
         mesh.communicate(timeout=PATIENCE)
     assert mesh.returncode == 0

@@ -4,15 +4,15 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.processes import free_port, until
 
 PATIENCE = 30.0
 MINIMESH = [sys.executable, "-m", "minimesh"]
@@ -46,22 +46,9 @@ def run(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*MINIMESH, *words], cwd=root, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
 def rows(root: Path) -> dict[str, Any]:
     done = run(root, "ps", "-a", "-o", "json")
     return {row["name"]: row for row in json.loads(done.stdout)} if done.returncode == 0 else {}
-
-
-def eventually(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.05)
 
 
 def shows_all(root: Path, port: int) -> bool:
@@ -91,7 +78,7 @@ def test_in_the_terminal(root: Path) -> None:
         [*MINIMESH, "up", *options(port)], cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     try:
-        eventually(lambda: shows_all(root, port))
+        assert until(lambda: shows_all(root, port))
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(mesh.pid, signal.SIGINT)
@@ -104,4 +91,4 @@ def test_what_a_profile_holds_back_can_be_named(root: Path) -> None:
     assert run(root, "up", "-d", *set_port).returncode == 0
     assert rows(root)["debug"]["pid"] is None
     assert run(root, "up", "-d", "debug", *set_port).returncode == 0
-    eventually(lambda: rows(root)["debug"]["state"] == "running")
+    assert until(lambda: rows(root)["debug"]["state"] == "running")

@@ -2,7 +2,6 @@
 
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from minimesh.control.client import Client, RefusedError
 from minimesh.control.daemon import run
 from minimesh.control.report import Event, Ready, UpOptions
+from tests.processes import until
 
 PATIENCE = 20.0
 DEAF = r"""
@@ -89,15 +89,6 @@ def apart(call: Callable[[], Any]) -> threading.Thread:
     thread = threading.Thread(target=quietly)
     thread.start()
     return thread
-
-
-def until(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return condition()
 
 
 @pytest.mark.parametrize("verb", ["start", "restart"])

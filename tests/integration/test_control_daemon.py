@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from minimesh.control.client import Client, NotRunningError
+from tests.processes import is_gone, until
 
 PATIENCE = 20.0
 REPOSITORY = Path(__file__).parents[2]
@@ -88,26 +89,6 @@ def start(tmp_path: Path) -> Iterator[Start]:
         if daemon.process.poll() is None:
             daemon.process.send_signal(signal.SIGTERM)
         daemon.finish()
-
-
-def until(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return condition()
-
-
-def is_gone(pid: int) -> bool:
-    """It has ended; nobody may have asked for its exit status yet."""
-    try:
-        os.kill(pid, 0)
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except ProcessLookupError:
-        return True
-    except FileNotFoundError:
-        return Path("/proc/self").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

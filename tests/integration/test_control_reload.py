@@ -5,8 +5,7 @@ import os
 import socket
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from minimesh.control.report import Event, Note, Ready, UpOptions
 from minimesh.control.views import ProblemView
 from minimesh.model.service import Scale
 from minimesh.spec.load import load
+from tests.processes import free_port, until
 
 PATIENCE = 20.0
 
@@ -146,15 +146,6 @@ def say(connection: http.client.HTTPConnection, path: str = "/", **headers: str)
     return answer.status, answer.read().decode()
 
 
-def until(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return condition()
-
-
 @pytest.fixture
 def mesh(tmp_path: Path) -> Iterator[Running]:
     running = Running(tmp_path)
@@ -274,11 +265,6 @@ def test_a_port_of_somebody_else_changes_nothing_and_its_holder_is_named(mesh: R
                 assert "pid" in refused.value.body["evidence"][0]
     assert (mesh.pids("web", "orders"), mesh.gateway()) == (pids, old)
     assert mesh.ask("/orders/")[0] == 200
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def test_the_gateway_moves_and_its_connections_end_by_themselves(mesh: Running) -> None:

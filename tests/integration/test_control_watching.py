@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from minimesh.control.report import Refused, UpOptions
-from tests.integration.test_control_reload import Running, until
+from tests.integration.test_control_reload import Running
+from tests.processes import until
 
 SHELL = """
 [services.{name}]

@@ -10,6 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.processes import free_port
+
 PATIENCE = 60.0
 MINIMESH = [sys.executable, "-m", "minimesh"]
 ANSWER = """\
@@ -62,14 +64,6 @@ def minimesh(project: Path) -> Minimesh:
 def answer(minimesh: Minimesh) -> str:
     gateway = json.loads(minimesh("ps", "-o", "json"))[0]
     return httpx.get(f"http://{gateway['listen']}/").text
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_a_procfile(project: Path, minimesh: Minimesh) -> None:

@@ -17,7 +17,8 @@ import pytest
 
 import minimesh
 from minimesh.control.client import RefusedError
-from tests.integration.installed import PATIENCE, TOML, Installed, is_gone, until
+from tests.integration.installed import PATIENCE, TOML, Installed, until
+from tests.processes import is_gone
 
 
 @pytest.fixture

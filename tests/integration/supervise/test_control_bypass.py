@@ -1,7 +1,6 @@
 """Who calls a replica on its real port, around the mesh."""
 
 import os
-import random
 import socket
 import sys
 from typing import TYPE_CHECKING
@@ -9,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from minimesh.control.bypass import Bypass, Bypasses
-from minimesh.control.ports import is_free
 from minimesh.model.service import Probe, Ready
+from tests.processes import free_port
 
 if TYPE_CHECKING:
     from tests.integration.supervise.conftest import Stage
@@ -33,7 +32,7 @@ CALLER = """
 
 
 async def test_each_caller_is_told_of_once_and_by_name(stage: "Stage") -> None:
-    port = next(port for port in iter(lambda: random.randrange(15_000, 30_000), 0) if is_free(port))
+    port = free_port()
     told: list[Bypass] = []
     orders = stage.program("orders", SERVER.format(port=port), ready=Ready(Probe.TCP, every=0.05), port=port)
     web = stage.program("web", CALLER.format(port=port), "orders")
@@ -51,7 +50,7 @@ async def test_each_caller_is_told_of_once_and_by_name(stage: "Stage") -> None:
 
 
 async def test_a_stranger_is_named_by_its_program_and_the_mesh_calls_nobody_around_itself(stage: "Stage") -> None:
-    port = next(port for port in iter(lambda: random.randrange(15_000, 30_000), 0) if is_free(port))
+    port = free_port()
     told: list[Bypass] = []
     orders = stage.program("orders", SERVER.format(port=port), ready=Ready(Probe.TCP, every=0.05), port=port)
     # Started by another run: for this one it is a stranger.

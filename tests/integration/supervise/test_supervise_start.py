@@ -13,6 +13,7 @@ from minimesh.model.service import Condition, Probe, Ready, RestartPolicy
 from minimesh.supervise import process
 from minimesh.supervise.program import Program
 from minimesh.supervise.status import State
+from tests.processes import free_port
 
 if TYPE_CHECKING:
     from tests.integration.supervise.conftest import Stage
@@ -41,11 +42,6 @@ WEB = """
 
 def web(port: int, host: str = "127.0.0.1") -> str:
     return WEB.format(port=port, host=host, family="AF_INET6" if ":" in host else "AF_INET")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def http() -> Ready:

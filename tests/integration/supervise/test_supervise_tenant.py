@@ -1,6 +1,5 @@
 """Whose answer it is: a port that somebody else holds, and programs that listen where nobody calls them."""
 
-import random
 import re
 import socket
 import sys
@@ -10,9 +9,9 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from minimesh.control.ports import is_free
 from minimesh.model.service import Probe, Ready
 from minimesh.supervise.status import State
+from tests.processes import free_port
 
 if TYPE_CHECKING:
     from tests.integration.supervise.conftest import Stage
@@ -27,14 +26,6 @@ LISTEN = """
         print("at", sock.getsockname()[1], flush=True)
         time.sleep(60)
 """
-
-
-def free_port() -> int:
-    """None that the system gives to somebody else before the program of the test has it."""
-    while True:
-        port = random.randrange(15_000, 30_000)
-        if is_free(port):
-            return port
 
 
 async def test_an_answer_of_somebody_else_is_not_believed(stage: "Stage") -> None:
