@@ -7,18 +7,18 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from minimesh.control.client import Client, NotRunningError, RefusedError
+from tests.processes import until
 
 PATIENCE = 20.0
 MINIMESH = [sys.executable, "-m", "minimesh"]
 PROGRAM = """\
-import http.server, os, subprocess, sys
+import http.server, os, signal, subprocess, sys
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -30,6 +30,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 Handler.log_message = lambda self, *told: print(self.path, flush=True)
+if "DEAF" in os.environ:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 child = subprocess.Popen(["sleep", "600"])
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
@@ -178,12 +180,3 @@ def get(address: tuple[str, int], path: str = "/", timeout: float = 5.0) -> str:
         return connection.getresponse().read().decode()
     finally:
         connection.close()
-
-
-def until(condition: Callable[[], bool], patience: float = PATIENCE) -> bool:
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return condition()

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.stage import Stage, until
+from tests.faults.stage import FILE, Stage
+from tests.processes import until
 
 pytestmark = [
     pytest.mark.slow,
@@ -43,13 +44,14 @@ def test_no_descriptor_left(stage: Stage) -> None:
 
 def test_a_service_ends_while_there_is_none(stage: Stage) -> None:
     """Its restart fails for want of descriptors, is tried again, and succeeds once there are some."""
+    stage.write(f'{FILE}restart = {{ policy = "always", backoff = "100ms..100ms", max = 100 }}\n')
     stage.up()
     assert stage.mesh is not None
     pid, back = stage.mesh.pid, stage.pids()["back"]
     used = len(list(Path(f"/proc/{pid}/fd").iterdir()))
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (used - 4, used + 1000))
     os.kill(back, signal.SIGKILL)
-    assert until(lambda: back not in stage.processes())
+    assert until(lambda: "Too many open files" in (stage.root / ".minimesh/logs/back.log").read_text())
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 1000, used + 1000))
     assert until(lambda: stage.services()["back"]["ready"] == 1)
     assert stage.pids()["back"] != back

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.stage import SERVICES, Stage, get, until
+from tests.faults.stage import SERVICES, Stage, get
+from tests.processes import until
 
 pytestmark = [
     pytest.mark.slow,
@@ -146,5 +147,6 @@ def test_a_slow_disk_does_not_slow_requests(stage: Stage) -> None:
             began = time.monotonic()
             assert get(gateway, f"/{number}") == "front"
             took.append(time.monotonic() - began)
-    assert sorted(took)[-3] < 0.25, f"requests wait for the disk: {max(took):.2f} s"
+    # Whoever waits for the disk waits twice as long, every time; on a busy machine some are late for other reasons.
+    assert sorted(took)[len(took) * 3 // 4] < 0.25, f"requests wait for the disk: {max(took):.2f} s"
     assert until(lambda: "/39" in (stage.root / ".minimesh/logs/front.log").read_text())

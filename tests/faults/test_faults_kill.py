@@ -7,7 +7,8 @@ from random import Random
 
 import pytest
 
-from tests.faults.stage import Stage, until
+from tests.faults.stage import FILE, Stage
+from tests.processes import until
 
 pytestmark = pytest.mark.slow
 SEED, MOMENTS = 20_240_301, 30
@@ -41,10 +42,13 @@ def test_thirty_kills(stage: Stage) -> None:
 
 
 def test_killed_while_it_stops(stage: Stage) -> None:
+    stage.write(FILE.replace('NAME = "back"', 'NAME = "back", DEAF = "1"'))
     stage.up()
     assert stage.mesh is not None
     stage.mesh.terminate()
+    assert until(lambda: stage.services()["back"]["state"] == "stopping")
     stage.kill()
+    stage.write(FILE)
     stage.up()
     assert until(lambda: len(stage.processes()) == 4)
 

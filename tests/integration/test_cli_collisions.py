@@ -65,8 +65,7 @@ def test_up_waits_for_the_mesh_that_stops(shop: Path) -> None:
     first = pid_of(shop)
     down = begin(shop, "down", "--verbose")
     assert down.stderr is not None
-    while "stopping" not in down.stderr.readline():
-        pass
+    assert any("stopping" in line for line in down.stderr)
     assert "waiting for the mesh that ran here to stop" in run(shop, "up", "-d").stderr
     ended(down)
     assert pid_of(shop) != first

@@ -279,21 +279,21 @@ def test_without_colours_there_is_none() -> None:
     "text", ["x" * 1_000_000, "日" * 1_000_000, "\x1b[31mab" * 200_000, "\t\x00" * 500_000], ids=len
 )
 def test_a_line_of_a_megabyte_does_not_hold_a_frame_up(text: str, wrapped: bool) -> None:
-    """100 ms, the best of three: the machine may have other things to do."""
+    """100 ms of a core, the best of three: the machine may have other things to do."""
 
     def took() -> float:
         seconds: list[float] = []
 
         async def act(lines: LogLines, pilot: Pilot[None]) -> None:
             lines.wrap(wrapped)
-            began = time.perf_counter()
+            began = time.thread_time()
             lines.add([line(0, text=text)])
-            seconds.append(time.perf_counter() - began)
+            seconds.append(time.thread_time() - began)
             await pilot.pause()
-            began = time.perf_counter()
+            began = time.thread_time()
             lines.all_changed()
             pilot.app.screen._compositor.render_strips()
-            seconds.append(time.perf_counter() - began)
+            seconds.append(time.thread_time() - began)
 
         log(act)
         return max(seconds)

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 LAG = 0.25
-"""Seconds that the loop may be late at most, on a machine that others use, too; measured: 1 to 10 ms."""
+"""Seconds that the loop may be late at most, without those in which it had no core; measured: 1 to 10 ms."""
 
 
 @asynccontextmanager
@@ -34,15 +35,23 @@ async def prompt_loop() -> AsyncIterator[None]:
 
     async def look() -> None:
         while True:
-            began = monotonic()
+            began, waited = monotonic(), without_a_core()
             await asyncio.sleep(0.002)
-            late[0] = max(late[0], monotonic() - began)
+            late[0] = max(late[0], monotonic() - began - (without_a_core() - waited))
 
     async with anyio.create_task_group() as group:
         group.start_soon(look)
         yield
         group.cancel_scope.cancel()
     assert late[0] < LAG
+
+
+def without_a_core() -> float:
+    """Seconds that this thread could have run and others did, as far as the system tells."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+    except FileNotFoundError:
+        return 0.0
 
 
 def resident_growth(before: int) -> int:
@@ -60,15 +69,21 @@ async def test_100_mb_of_log_hold_up_nobody_and_are_not_kept(stage: "Stage") -> 
         print("done")
     """
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    async with stage.supervise(stage.program("api", source)), prompt_loop():
-        with anyio.fail_after(60):
-            while stage.of("api").state is not State.EXITED:  # noqa: ASYNC110 - as Stage.until, with more patience
-                await anyio.sleep(0.02)
-    assert stage.said("api")[-1] == "done"
+    dropped = []
+    for name in ("one", "two", "three"):
+        async with stage.supervise(stage.program(name, source)), prompt_loop():
+            with anyio.fail_after(60):
+                while stage.of(name).state is not State.EXITED:  # noqa: ASYNC110 - as Stage.until, with more patience
+                    await anyio.sleep(0.02)
+        assert stage.said(name)[-1] == "done"
+        assert stage.logs.flush()
+        written = sum(file.read_bytes().count(b" stdout ") for file in (stage.folder / "logs").glob(f"{name}.log*"))
+        dropped.append(stage.logs.of(name).dropped)
+        assert written + dropped[-1] == 1_000_001, "each line is in the file, or counted"
+        if not dropped[-1]:
+            break
+    assert min(dropped) == 0, f"a disk that keeps up has all: {dropped}"
     assert resident_growth(before) < 100
-    assert stage.logs.flush()
-    written = sum(file.read_bytes().count(b" stdout ") for file in (stage.folder / "logs").glob("api.log*"))
-    assert written + stage.logs.of("api").dropped >= 1_000_001, "what a slow disk does not take is counted"
 
 
 @LINUX
