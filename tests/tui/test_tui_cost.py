@@ -87,11 +87,11 @@ class Screen:
         (line,) = [x for x in Path(f"/proc/{self.pid}/status").read_text().splitlines() if x.startswith("VmHWM")]
         return int(line.split()[1]) / 1024
 
-    def share(self) -> float:
-        """Of one core, while nothing but time passes; the best of three."""
+    def share(self, bound: float) -> float:
+        """Of one core, while nothing but time passes: the first of three that is within the bound, or the best."""
         time.sleep(1.5)
-        shares = []
-        for _ in range(3):
+        shares: list[float] = []
+        while len(shares) < 3 and min(shares, default=1.0) > bound:
             before, began = self.used(), time.monotonic()
             time.sleep(SPAN)
             shares.append((self.used() - before) / (time.monotonic() - began))
@@ -109,13 +109,13 @@ def test_sixty_services_twice_a_second(folder: Path) -> None:
     screen = Screen(folder)
     try:
         screen.shows(b"service-3")
-        share, megabytes = screen.share(), screen.megabytes()
+        share, megabytes = screen.share(0.05), screen.megabytes()
         print(f"60 services at 2 Hz: {share:.1%} of a core, {megabytes:.0f} MB")
         assert share <= 0.05
         assert megabytes <= 60
         screen.press(b" ")
         screen.shows(b"PAUSED")
-        idle = screen.share()
+        idle = screen.share(0.015)
         print(f"idle: {idle:.1%}")
         assert idle <= 0.015
     finally:
@@ -126,7 +126,7 @@ def test_a_thousand_log_lines_a_second(folder: Path) -> None:
     screen = Screen(folder, "--screen", "4")
     try:
         screen.shows(b"GET /orders/")
-        share = screen.share()
+        share = screen.share(0.10)
         print(f"1,000 lines/s: {share:.1%} of a core")
         assert share <= 0.10
     finally:

@@ -200,7 +200,7 @@ async def test_wrk_loses_no_request(setup: Setup, service: Service) -> None:
         pytest.skip("wrk is not installed")
     async with running(setup, service) as mesh:
         process = await asyncio.create_subprocess_exec(
-            "wrk", "-t1", "-c256", "-d5s", mesh.url, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            "wrk", "-t1", "-c256", "-d3s", mesh.url, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         said = (await process.communicate())[0].decode()
     assert process.returncode == 0
@@ -212,10 +212,14 @@ async def test_wrk_loses_no_request(setup: Setup, service: Service) -> None:
 @pytest.mark.slow
 @pytest.mark.alone
 @FASTEST
-@pytest.mark.parametrize("attack", ["-H", "-B", "-X"], ids=["slow heads", "slow bodies", "slow reading"])
-async def test_slowhttptest_does_not_stop_the_service(setup: Setup, service: Service, attack: str) -> None:
+async def test_slowhttptest_does_not_stop_the_service(setup: Setup, service: Service) -> None:
+    """Slow heads, slow bodies and slow reading, at once and each of a mesh of its own."""
     if shutil.which("slowhttptest") is None:
         pytest.skip("slowhttptest is not installed")
+    await asyncio.gather(*(attacked(setup, service, attack) for attack in ("-H", "-B", "-X")))
+
+
+async def attacked(setup: Setup, service: Service, attack: str) -> None:
     async with running(setup, service) as mesh:
         process = await asyncio.create_subprocess_exec(
             *("slowhttptest", attack, "-c", "500", "-r", "200", "-i", "1", "-l", "8", "-p", "3", "-u", mesh.url),
