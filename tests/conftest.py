@@ -9,6 +9,7 @@ SLOW_MACHINE = [HealthCheck.too_slow]
 
 settings.register_profile("dev", deadline=None, max_examples=100, suppress_health_check=SLOW_MACHINE)
 settings.register_profile("ci", parent=settings.get_profile("dev"), derandomize=True, print_blob=True)
+settings.register_profile("few", parent=settings.get_profile("ci"), max_examples=20)
 settings.register_profile("long", parent=settings.get_profile("dev"), max_examples=5_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
