@@ -54,8 +54,8 @@ others: setup
 	@for python in $(OTHERS); do \
 	  venv=$(VENV)-$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
 	  echo "== $$python"; \
-	  test -x $$venv/bin/pytest || { $$python -m venv $$venv && $$venv/bin/python -m pip install --quiet --upgrade "pip>=25.1" \
-	    && $$venv/bin/python -m pip install --quiet --editable . --group test; } || exit 1; \
+	  test -x $$venv/bin/pytest || { $$python -m venv --without-pip $$venv \
+	    && $(BIN)/python -m pip --python $$venv install --quiet --editable . --group test; } || exit 1; \
 	  $$venv/bin/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow" $(ELSEWHERE) || exit 1; \
 	done
 

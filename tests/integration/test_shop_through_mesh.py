@@ -15,6 +15,8 @@ import httpx
 import pytest
 import websockets
 
+from tests.processes import until
+
 ROOT = Path(__file__).parents[2]
 MINIMESH = [sys.executable, "-m", "minimesh"]
 PATIENCE = 60.0
@@ -205,11 +207,13 @@ ready = {{ tcp = true }}
         asyncio.run(talk(gateway(tmp_path).replace("http://", "ws://")))
     finally:
         minimesh(tmp_path, "down", "-t", "2")
-    lines = [json.loads(line) for line in (tmp_path / "access.log").read_text().splitlines()]
+    log = tmp_path / "access.log"
+    assert until(lambda: log.exists() and log.read_text().endswith("\n")), "the mesh's last moments are after `down`"
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
     (tunnel,) = [line for line in lines if line["status"] == 101]
     assert tunnel["destination"] == "echo"
     assert tunnel["bytes_in"] > 100_000
-    assert (tmp_path / "access.log").stat().st_mode & 0o777 == 0o600
+    assert log.stat().st_mode & 0o777 == 0o600
 
 
 async def talk(url: str) -> None:
