@@ -153,13 +153,13 @@ def test_who_needs_what_is_off_is_told_before_anything_starts(minimesh: Command,
 
 def test_of_very_many_mistakes_the_first_are_shown_and_the_rest_is_counted(minimesh: Command, files: Path) -> None:
     with (files / "minimesh.toml").open("a") as file:
-        file.write("".join(f"key{n} = {n}\n" for n in range(10_000)))
+        file.write("".join(f"key{n} = {n}\n" for n in range(2_000)))
     code, _, err = minimesh("validate")
     assert code == 2
     assert err.count("error[MM002]") == 20
     assert "`key19`" in err
-    assert err.endswith("\nand 9,980 more; all of them: minimesh validate -o json\n")
-    assert len(json.loads(minimesh("validate", "-o", "json")[2])["errors"]) == 10_000
+    assert err.endswith("\nand 1,980 more; all of them: minimesh validate -o json\n")
+    assert len(json.loads(minimesh("validate", "-o", "json")[2])["errors"]) == 2_000
 
 
 def test_an_error_is_shown_before_very_many_warnings(minimesh: Command, files: Path) -> None:
