@@ -43,9 +43,9 @@ unit: setup
 coverage: setup
 	$(BIN)/python -m $(UNIT) --cov --cov-report=term:skip-covered
 
-# What measures, or wants the machine for itself, runs after the others.
+# What measures, or wants the machine for itself, runs after the others; and no more at once than there are cores.
 slow: setup
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "slow and not alone" --durations=10
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow and not alone" --durations=10
 	$(BIN)/python -m pytest -m "slow and alone" --durations=10
 
 # What depends on the Python again under every other supported one that is here. Further examples tell nothing of it.
