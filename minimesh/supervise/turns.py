@@ -6,6 +6,7 @@ Without the file, or with a damaged one, each task has its turn. All calls read 
 
 import hashlib
 import json
+import os
 import threading
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,8 @@ from pathlib import Path
 from minimesh.model.service import When
 from minimesh.supervise.privatefile import write_private
 from minimesh.supervise.program import Program
+from minimesh.supervise.watching.files import files
+from minimesh.supervise.watching.globs import glob
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +79,8 @@ class Turns:
 def digest_of(when: When, recipe: tuple[str, ...]) -> str:
     """Of the command and variables of a task, and of names and contents of all files that match."""
     digest = hashlib.sha256(json.dumps(recipe).encode())
-    for path in sorted({path for pattern in when.changed for path in when.root.glob(pattern) if path.is_file()}):
-        name = str(path.relative_to(when.root)).encode("utf-8", "surrogateescape")
+    for path in sorted({path for pattern in when.changed for path in files(glob(when.root, pattern))}):
+        name = os.path.relpath(path, when.root).encode("utf-8", "surrogateescape")
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").digest()
         digest.update(b"%d:%s%s" % (len(name), name, content))

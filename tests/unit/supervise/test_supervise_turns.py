@@ -85,3 +85,27 @@ def test_a_damaged_file_costs_only_the_memory(root: Path, text: str) -> None:
 def test_no_file_is_no_trouble(root: Path) -> None:
     assert Turns(root / "tasks.json").trouble == ""
     assert Turns(None).of(migrate(When(always=False))).unneeded == ""
+
+
+@pytest.mark.parametrize("pattern", ["sql/**", "sql", "**/*.sql", "sql/*/*", "../*/sql/**", "sql/more/2.sql"])
+def test_a_file_in_a_folder_in_a_folder_counts(root: Path, pattern: str) -> None:
+    when = When(always=False, changed=(pattern,), root=root)
+    (root / "sql" / "more").mkdir()
+    before = digest_of(when, ())
+    (root / "sql" / "more" / "2.sql").write_text("alter")
+    assert digest_of(when, ()) != before
+
+
+def test_what_the_mesh_and_tools_write_does_not_count_unless_it_is_named(root: Path) -> None:
+    everything, named = (When(always=False, changed=(each,), root=root) for each in ("**", "node_modules/x.json"))
+    before = digest_of(everything, ()), digest_of(named, ())
+    for folder in (".minimesh", "node_modules"):
+        (root / folder).mkdir()
+        (root / folder / "x.json").write_text("{}")
+    assert digest_of(everything, ()) == before[0]
+    assert digest_of(named, ()) != before[1]
+
+
+def test_a_link_that_goes_round_in_circles_is_no_folder_to_walk(root: Path) -> None:
+    (root / "sql" / "self").symlink_to(root / "sql")
+    digest_of(When(always=False, changed=("sql/**", "**/*.sql"), root=root), ())
