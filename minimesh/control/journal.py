@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 from minimesh.control.views import EventView
 from minimesh.model.clock import Clock
-from minimesh.supervise.restarts import outlook
+from minimesh.supervise.restarts import exit_text, outlook
 from minimesh.supervise.status import InstanceStatus, State
 from minimesh.telemetry.accesslog import timestamp
 
@@ -59,6 +59,6 @@ def message_of(status: InstanceStatus) -> str:
         case State.BACKOFF | State.CRASH_LOOP if status.streak is not None:
             return f"{status.reason}; {outlook(status.streak, status.streak.latest)}"
         case State.STOPPED | State.EXITED if status.exit_code is not None and not status.reason:
-            return f"{status.state}: exit {status.exit_code}"
+            return f"{status.state}: {exit_text(status.exit_code)}"
         case _:
             return status.reason or status.state.value

@@ -257,6 +257,7 @@ def test_statuses(text: str, valid: bool) -> None:
             "waiting for api: not ready",
         ),
         (InstanceStatus("web", 1, False, State.STOPPED, exit_code=0), "stopped: exit 0"),
+        (InstanceStatus("web", 1, False, State.STOPPED, exit_code=-15), "stopped: killed by SIGTERM"),
         (InstanceStatus("web", 1, False, State.STOPPED), "stopped"),
         (InstanceStatus("web", 1, False, State.CRASH_LOOP, reason="exit 1"), "exit 1"),
     ],
