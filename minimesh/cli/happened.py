@@ -14,11 +14,15 @@ from minimesh.cli.values import moment
 if TYPE_CHECKING:
     from minimesh.control.views import EventView, ServiceView
 
+MESH = "minimesh"
+"""The service of events of the mesh itself."""
+
 
 def events(context: Context, *, svc: tuple[str, ...], follow: bool, since: str | None) -> int:
     """What happened, oldest first. `since`: RFC 3339."""
     services: list[ServiceView] = context.get("/v1/services")
-    room = max((len(service["name"]) for service in services if not svc or service["name"] in svc), default=0)
+    names = [*svc] or [MESH, *(service["name"] for service in services)]
+    room = max(len(escape(name)) for name in names)
     for item in context.stream("/v1/events", {"service": list(svc), "since": since, "follow": int(follow)}):
         if context.json:
             context.object(item)

@@ -281,6 +281,13 @@ def test_events(shop: Any, minimesh: Command) -> None:
     assert minimesh("events")[1] == "x\\n  db        ready       ready: \\x1bc\n"
 
 
+def test_events_of_the_mesh_itself_stand_in_the_same_columns(shop: Any, minimesh: Command) -> None:
+    shop.give("/v1/services", [service("db")])
+    events = [{"time": "t", "service": name, "kind": "ready", "message": "m"} for name in ("minimesh", "db")]
+    shop.give("/v1/events", events)
+    assert minimesh("events")[1] == "t  minimesh  ready       m\nt  db        ready       m\n"
+
+
 ENV = {"PORT": "8101", "ORDERS_URL": "http://127.0.0.1:9102", "GREETING": 'it\'s $5\n"x"'}
 
 
