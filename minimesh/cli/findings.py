@@ -148,7 +148,7 @@ def about_mesh(client: Client) -> Iterator[Finding]:
     names = [*condition["log_lines_lost"], *(["the access log"] if condition["access_lines_lost"] else [])]
     text = f"{plural(lost, 'line')} of {', '.join(names)} could not be written" if lost else "no line was lost"
     yield Finding("mesh", "logs", "warn" if lost else "ok", text, "df -h .minimesh")
-    yield from _about_calls_around(client)
+    yield from about_calls_around(client)
 
 
 def _about_loop(mesh: MeshView) -> Iterator[Finding]:
@@ -177,15 +177,13 @@ def _about_descriptors(condition: ConditionView) -> Iterator[Finding]:
         yield Finding("mesh", "callers", "fail", f"{name}: callers wait to be accepted", "raise limits.connections")
 
 
-def _about_calls_around(client: Client) -> Iterator[Finding]:
+def about_calls_around(client: Client) -> Iterator[Finding]:
     """Services that somebody has reached on their own ports, past the mesh, as far as the events tell."""
-    latest: dict[str, EventView] = {}
     for item in client.stream("/v1/events"):
         event = cast("EventView", item)
         if event.get("kind") == AROUND:
-            latest[event["service"]] = event
-    for name, event in latest.items():
-        yield Finding("mesh", "around", "warn", f"{name}: {event['message']}", f"minimesh port {name}")
+            help_ = f"minimesh port {event['service']}"
+            yield Finding("mesh", "around", "warn", event["message"], help_)
 
 
 def about_services(client: Client) -> Iterator[Finding]:

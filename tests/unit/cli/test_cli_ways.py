@@ -2,14 +2,16 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from minimesh.cli.findings import about_calls_around
 from minimesh.cli.graph import dot, mermaid, text
 from minimesh.cli.top import MOST_KEPT, Board
+from minimesh.control.client import Client
 from minimesh.control.usable import hindrance
 from minimesh.control.views import GraphView, LinkView
 
@@ -194,3 +196,18 @@ def test_a_mesh_of_another_user_is_not_called_missing(
     code, _, err = minimesh("ps")
     assert code == 1
     assert "is another user's project: a mesh there answers to its owner alone\n" in err
+
+
+def test_check_names_each_caller_around_the_mesh() -> None:
+    said = ["web (pid 1) calls orders at 2 directly", "curl (pid 3) calls orders at 2 directly"]
+
+    class Mesh(Client):
+        def stream(self, path: str, *_: object, **__: object) -> Iterator[dict[str, Any]]:
+            assert path == "/v1/events"
+            yield {"service": "orders", "kind": "ready", "message": "ready"}
+            yield from ({"service": "orders", "kind": "bypass", "message": text} for text in said)
+
+    found = list(about_calls_around(Mesh(Path("/"))))
+    assert [(each.status, each.text, each.help) for each in found] == [
+        ("warn", text, "minimesh port orders") for text in said
+    ]
