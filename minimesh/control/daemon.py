@@ -23,7 +23,7 @@ from minimesh.control.arguments import parse
 from minimesh.control.crash import write_crash
 from minimesh.control.handover import HandoverError, Heir
 from minimesh.control.inherit import mesh_from, options_from
-from minimesh.control.lock import Lock, LockedError
+from minimesh.control.lock import Lock, LockedError, last_holder
 from minimesh.control.mesh import Mesh
 from minimesh.control.paths import StateFolder, UnsafeFolderError
 from minimesh.control.plain import Plain, detach
@@ -48,7 +48,6 @@ from minimesh.spec.problem import SpecError
 from minimesh.spec.render import render
 from minimesh.supervise.group import send
 from minimesh.supervise.leftovers import sweep
-from minimesh.supervise.runfile import read_run
 from minimesh.telemetry import Telemetry
 
 TELL_PATIENCE = 2.0
@@ -251,8 +250,8 @@ def _unusable(folder: StateFolder, error: Exception) -> Problem:
 
 
 def _already_running(folder: StateFolder) -> Problem:
-    holder = read_run(folder.run)
-    evidence = (f"pid {holder.pid}",) if holder else ()
+    holder = last_holder(folder.lock)
+    evidence = (f"pid {holder}",) if holder else ()
     return Problem(
         codes.ALREADY_RUNNING, f"a mesh is running in {folder.root}", evidence=evidence, help="minimesh down"
     )

@@ -5,20 +5,19 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from minimesh.control.lock import Lock, LockedError
+from minimesh.control.lock import Lock, LockedError, last_holder
 from minimesh.control.paths import StateFolder
 from minimesh.control.registry import entries, lives
-from minimesh.supervise.runfile import read_run
 
 
 def holder(root: Path) -> int | None:
     """The pid of the mesh that has this folder, also where its state folder was removed; None: none has, or another
     user's."""
     folder = StateFolder(root)
-    run = read_run(folder.run)
+    pid = last_holder(folder.lock)
     # Looked at first: the lock is for those who want to have it, and we would keep them out for a moment.
-    if run is not None and lives(run.pid) and _has_open(run.pid, folder.lock) and _is_locked(folder):
-        return run.pid
+    if pid is not None and lives(pid) and _has_open(pid, folder.lock) and _is_locked(folder):
+        return pid
     return next(
         (each.pid for each in entries() if each.root == str(root) and _holds_what_is_gone(each.pid, root)), None
     )

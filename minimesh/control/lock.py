@@ -1,4 +1,4 @@
-"""One mesh to a folder: a lock that ends with the process that holds it, however that ends."""
+"""One mesh to a folder: a lock that ends with the process that holds it, however that ends, and says who it is."""
 
 import fcntl
 import os
@@ -26,6 +26,7 @@ class Lock:
         if self._inherited is not None:
             os.set_inheritable(self._inherited, False)
             self.descriptor = self._inherited
+            self._sign()
             return self
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
@@ -34,9 +35,22 @@ class Lock:
             os.close(descriptor)
             raise LockedError(str(self._path)) from None
         self.descriptor = descriptor
+        self._sign()
         return self
+
+    def _sign(self) -> None:
+        os.ftruncate(self.descriptor, 0)
+        os.pwrite(self.descriptor, b"%d\n" % os.getpid(), 0)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self.descriptor)
+
+
+def last_holder(path: Path) -> int | None:
+    """The pid of who holds the lock, or held it last; None: nobody has, or another user."""
+    try:
+        return int(path.read_bytes())
+    except (OSError, ValueError):
+        return None

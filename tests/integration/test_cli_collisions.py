@@ -102,6 +102,22 @@ def test_a_mesh_whose_whole_folder_was_removed_is_found_and_no_second_one_starte
     assert "ready in" in run(shop, "up", "-d").stderr
 
 
+def test_a_mesh_that_has_only_just_got_its_folder_can_be_stopped(shop: Path) -> None:
+    begins = (
+        "import sys, time; from pathlib import Path; from minimesh.control.lock import Lock\n"
+        "with Lock(Path('.minimesh/lock')): print('held', flush=True); time.sleep(600)"
+    )
+    (shop / ".minimesh").mkdir(mode=0o700)
+    with subprocess.Popen([sys.executable, "-c", begins], cwd=shop, stdout=subprocess.PIPE, text=True) as mesh:
+        try:
+            assert mesh.stdout is not None
+            assert mesh.stdout.readline() == "held\n"
+            assert f"sent SIGTERM to pid {mesh.pid}\nstopped\n" in run(shop, "down").stderr
+        finally:
+            mesh.kill()
+    assert "error[MM401]" in run(shop, "down", code=3).stderr
+
+
 def test_a_taken_port_is_told_with_its_line_also_from_behind_the_terminal(shop: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
