@@ -31,7 +31,8 @@ def events(context: Context, *, svc: tuple[str, ...], follow: bool, since: str |
         else:
             event = cast("EventView", item)
             words = (local_time(event["time"]), f"{escape(event['service']):<{room}}", f"{escape(event['kind']):<10}")
-            context.out.line(f"{'  '.join(words)}  {escape(event['message'])}".rstrip())
+            message = "" if event["message"] == event["kind"] else escape(event["message"])
+            context.out.line(f"{'  '.join(words)}  {message}".rstrip())
             if follow:
                 context.out.flush()
     if follow:

@@ -61,6 +61,7 @@ def pid_of(root: Path) -> int:
 
 
 def test_up_waits_for_the_mesh_that_stops(shop: Path) -> None:
+    (shop / "minimesh.toml").write_text(TOML.replace('stop = "1s"', 'stop = "5s"'))
     run(shop, "up", "-d")
     first = pid_of(shop)
     down = begin(shop, "down", "--verbose")

@@ -288,6 +288,12 @@ def test_events_of_the_mesh_itself_stand_in_the_same_columns(shop: Any, minimesh
     assert minimesh("events")[1] == "t  minimesh  ready       m\nt  db        ready       m\n"
 
 
+def test_an_event_says_its_word_once(shop: Any, minimesh: Command) -> None:
+    shop.give("/v1/services", [service("db")])
+    shop.give("/v1/events", [{"time": "t", "service": "db", "kind": "waiting", "message": "waiting"}])
+    assert minimesh("events")[1] == "t  db        waiting\n"
+
+
 ENV = {"PORT": "8101", "ORDERS_URL": "http://127.0.0.1:9102", "GREETING": 'it\'s $5\n"x"'}
 
 
