@@ -23,6 +23,18 @@ def holder(root: Path) -> int | None:
     )
 
 
+def runs_elsewhere(pid: int) -> bool:
+    """Whether a process is the mesh of another folder than the one whose lock we have. On Linux; elsewhere whoever
+    lives is taken for it, for what it runs is not to be ended by mistake."""
+    if pid == os.getpid() or not lives(pid):
+        return False
+    try:
+        links = [str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()]
+    except OSError:
+        return not Path("/proc/self/fd").exists() and lives(pid)
+    return any(link.removesuffix(" (deleted)").endswith("/.minimesh/lock") for link in links)
+
+
 def _has_open(pid: int, file: Path) -> bool:
     """Whether a process has a file open: somebody else may have the pid of a mesh that was killed. Believed of all
     where the system does not say."""

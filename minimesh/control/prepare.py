@@ -4,6 +4,7 @@ import os
 from collections.abc import Collection
 
 from minimesh.control import codes, tune
+from minimesh.control.holder import runs_elsewhere
 from minimesh.control.mesh import Prepared, first_snapshot
 from minimesh.control.paths import StateFolder
 from minimesh.control.ports import are_lost
@@ -24,8 +25,13 @@ CODEC_VARIABLE = "MINIMESH_CODEC"
 
 async def take_over(folder: StateFolder, clock: Clock, report: Reporter) -> Run:
     """Ends what a killed run left, and says so; the folder is this run's from then on. Needs the folder's lock."""
-    if folder.run.exists():
-        previous = read_run(folder.run)
+    previous = read_run(folder.run)
+    if previous is not None and runs_elsewhere(previous.pid):
+        folder.leaders.unlink(missing_ok=True)
+        report(
+            Note(f"this folder is a copy of one whose mesh runs (pid {previous.pid}): what that started is left alone")
+        )
+    elif folder.run.exists():
         run_ids = [previous.run_id] if previous else []
         leftovers = await sweep(run_ids, clock, also=lambda: survivors(folder.leaders))
         ended = ", ".join(f"{leftover.pid} {leftover.command[:60]}" for leftover in leftovers)

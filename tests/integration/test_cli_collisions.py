@@ -119,6 +119,21 @@ def test_a_mesh_that_has_only_just_got_its_folder_can_be_stopped(shop: Path) -> 
     assert "error[MM401]" in run(shop, "down", code=3).stderr
 
 
+def test_the_copy_of_a_folder_leaves_the_services_of_the_original_alone(tmp_path: Path) -> None:
+    original, copy = tmp_path / "original", tmp_path / "copy"
+    original.mkdir()
+    (original / "minimesh.toml").write_text(TOML)
+    run(original, "up", "-d")
+    try:
+        before = [each["pid"] for each in json.loads(run(original, "ps", "--json").stdout)]
+        shutil.copytree(original, copy, ignore=shutil.ignore_patterns("*.sock"))
+        run(copy, "up", "-d")
+        run(copy, "down", "-t", "0")
+        assert [each["pid"] for each in json.loads(run(original, "ps", "--json").stdout)] == before
+    finally:
+        run(original, "down", "-t", "0")
+
+
 def test_a_taken_port_is_told_with_its_line_also_from_behind_the_terminal(shop: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
