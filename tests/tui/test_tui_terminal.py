@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from minimesh_tui.app import RETRY
+from minimesh_tui.streams import RETRY
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux"),

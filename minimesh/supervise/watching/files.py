@@ -1,7 +1,7 @@
 """The files that a glob means now, in the language of `watch`; what .gitignore leaves out is among them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from minimesh.supervise.watching.globs import Glob, Parts, below, is_match
@@ -20,12 +20,19 @@ def _within(folder: Path, reaches: frozenset[Parts]) -> Iterator[Path]:
     except FileNotFoundError:
         return  # it has gone meanwhile
     for entry in entries:
-        if entry.is_dir():
+        if _is(entry.is_dir):
             left = frozenset(rest for parts in reaches for rest in _into(parts, entry))
             if left:
                 yield from _within(folder / entry.name, left)
-        elif entry.is_file() and any(is_match(parts, entry.name) for parts in reaches):
+        elif _is(entry.is_file) and any(is_match(parts, entry.name) for parts in reaches):
             yield folder / entry.name
+
+
+def _is(kind: Callable[[], bool]) -> bool:
+    try:
+        return kind()
+    except OSError:
+        return False  # a link that leads nowhere: to itself, or where we may not look
 
 
 def _into(parts: Parts, entry: os.DirEntry[str]) -> Iterator[Parts]:

@@ -37,7 +37,7 @@ def raw_record(target: bytes = b"/") -> tuple[object, ...]:
     """As the data plane leaves it: see Ring.append."""
     return (
         TRACEPARENT, "", 1.0, 0.1, 0.1, "web", "orders", "/*", "web->orders", "orders-1", b"GET", b"orders", target,
-        200, "", "", "", 0, 5, 1, "127.0.0.1:5", "HTTP/1.1",
+        200, "", "", "", 0, 5, 1, "127.0.0.1:5", "HTTP/1.1", -1,
     )  # fmt: skip
 
 

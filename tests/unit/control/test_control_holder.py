@@ -10,7 +10,6 @@ import pytest
 from minimesh.control.holder import holder
 from minimesh.control.lock import Lock
 from minimesh.control.paths import StateFolder
-from minimesh.supervise.runfile import Run, write_run
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="who has a file open is told by /proc")
@@ -19,11 +18,10 @@ def test_a_pid_that_somebody_else_has_by_now_is_not_the_holder(tmp_path: Path) -
     folder.create()
     other = subprocess.Popen(["sleep", "60"])
     try:
-        with Lock(folder.lock):  # of the next mesh, which has not written run.json yet
-            write_run(folder.run, Run("old", other.pid, 0.0))
-            assert holder(tmp_path) is None
-            write_run(folder.run, Run("new", os.getpid(), 0.0))
+        with Lock(folder.lock):
             assert holder(tmp_path) == os.getpid()
+            folder.lock.write_text(f"{other.pid}\n")
+            assert holder(tmp_path) is None
         assert holder(tmp_path) is None
     finally:
         other.kill()
