@@ -9,6 +9,9 @@ def main() -> int:
     import sys  # noqa: PLC0415 - see above
 
     try:
+        from minimesh.cli.interrupt import insist  # noqa: PLC0415
+
+        insist()
         from minimesh.cli.app import run  # noqa: PLC0415
 
         return run(sys.argv[1:])

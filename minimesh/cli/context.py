@@ -82,6 +82,11 @@ class Context(NamedTuple):
         self.detail(f"GET {path} {json.dumps(parameters or {})}")
         return self.client().stream(path, parameters)
 
+    def ticking(self, path: str, parameters: Parameters, every: float) -> Iterator[dict[str, Any] | None]:
+        """The same, with None for each `every` seconds in which nothing came."""
+        self.detail(f"GET {path} {json.dumps(parameters)}")
+        return self.client().ticking(path, parameters, every)
+
     def table(
         self, columns: Sequence[Column], rows: Sequence[Sequence[str]], paint: Callable[[str], str] = str
     ) -> None:

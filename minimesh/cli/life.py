@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
@@ -26,8 +25,6 @@ _LONGEST_STOP = 86_400.0
 PATIENCE = 60.0
 LAST_MOMENTS = 5.0
 """Seconds from a mesh's last word until its process has gone."""
-UNHURRIED = 2.0
-"""Seconds after which a command says what it waits for."""
 
 
 def down(context: Context, *, timeout: float | None, volumes: bool) -> int:
@@ -137,21 +134,15 @@ def _is_meant(service: ServiceView, verb: str) -> bool:
 def _post(
     context: Context, client: Client, verb: str, names: tuple[str, ...] | list[str], timeout: float | None
 ) -> None:
-    """Asks for the change; after two seconds says what it waits for."""
+    """Asks for the change; after a while says what it waits for."""
     from minimesh.control.client import Client  # noqa: PLC0415
 
-    hint = threading.Timer(UNHURRIED, _say_slow, (context, client))
-    hint.daemon = True
-    hint.start()
-    try:
-        body = {"verb": verb, "services": list(names), "within_ms": None if timeout is None else timeout * 1000}
-        Client(client.root, _LONGEST_STOP).post("/v1/change", body)
-    finally:
-        hint.cancel()
+    body = {"verb": verb, "services": list(names), "within_ms": None if timeout is None else timeout * 1000}
+    Client(client.root, _LONGEST_STOP).post("/v1/change", body, lambda: _say_slow(context, client))
 
 
 def _say_slow(context: Context, client: Client) -> None:
-    """On a thread of its own, so what goes wrong here is left to the command itself to tell."""
+    """What goes wrong here is left to the command itself to tell."""
     from minimesh.control.client import NotRunningError, RefusedError  # noqa: PLC0415
 
     with suppress(NotRunningError, RefusedError):

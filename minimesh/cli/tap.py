@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from threading import Timer
 from typing import TYPE_CHECKING, cast
 
 from minimesh.cli.context import Context
@@ -14,9 +13,6 @@ from minimesh.cli.values import status as status_value
 
 if TYPE_CHECKING:
     from minimesh.control.views import MeshView, TapView
-
-PATIENCE = 2.0
-"""Seconds without a request until the command says what it waits for."""
 
 
 def tap(
@@ -32,22 +28,22 @@ def tap(
 ) -> int:
     """Lines until `max` requests, Ctrl-C or the end of the mesh."""
     filters = {"service": svc, "from": source, "to": to, "path": path, "method": method, "status": status}
+    from minimesh.control.client import PATIENCE  # noqa: PLC0415 - the client costs 60 ms
+
     mesh: MeshView = context.get("/v1/mesh")
-    hint = Timer(PATIENCE, lambda: context.note(waiting_for(filters, mesh)))
-    hint.daemon = True
-    hint.start()
-    try:
-        for item in context.stream("/v1/tap", {**filters, "max": max}):
-            hint.cancel()
-            if context.json:
-                context.object(item)
-            elif "dropped" in item:
-                context.note(f"({plural(item['dropped'], 'request')} left out: more than 1,000 a second)")
-            else:
-                context.out.line(line(context, cast("TapView", item)))
-                context.out.flush()
-    finally:
-        hint.cancel()
+    silent = True
+    for item in context.ticking("/v1/tap", {**filters, "max": max}, PATIENCE):
+        if item is None:
+            if silent:
+                context.note(waiting_for(filters, mesh))
+        elif context.json:
+            context.object(item)
+        elif "dropped" in item:
+            context.note(f"({plural(item['dropped'], 'request')} left out: more than 1,000 a second)")
+        else:
+            context.out.line(line(context, cast("TapView", item)))
+            context.out.flush()
+        silent = False
     return Exit.OK
 
 

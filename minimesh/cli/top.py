@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -34,6 +34,8 @@ COLUMNS = (
 )
 REFRESH = 1.0
 """Seconds between two pictures."""
+TICK = 0.2
+"""Seconds that one may be late where nothing is asked."""
 MOST_KEPT = 2_000
 """Different paths; the rarest go first."""
 
@@ -60,6 +62,14 @@ class Board:
 
     tallies: dict[tuple[str, str, str, str], Tally] = field(default_factory=dict)
     dropped: int = 0
+
+    def take(self, item: Mapping[str, Any], hide_sources: bool) -> None:
+        """What a tap tells of."""
+        if "dropped" in item:
+            self.dropped += item["dropped"]
+        else:
+            request = cast("TapView", item)
+            self.add({**request, "source": "*"} if hide_sources else request)
 
     def add(self, request: TapView) -> None:
         path = request["path"].partition("?")[0]
@@ -93,39 +103,28 @@ def top(
     filters = {"service": svc, "from": source, "to": to, "path": path, "method": method}
     services: list[ServiceView] = context.get("/v1/services")
     check_known([name for name in (svc, source, to) if name], [service["name"] for service in services])
-    failed: list[Exception] = []
-    reader = threading.Thread(target=_read, args=(context, filters, board, hide_sources, failed), daemon=True)
-    reader.start()
-    live = Live(context.out) if context.out.width is not None else None
-    if live is None and not context.json:
+    live = Live(context.out) if context.out.width is not None and not context.json else None
+    every = time_window if live is None else REFRESH
+    if live is not None:
+        _show(context, board, max, live)
+    elif not context.json:
         context.note(f"counting for {time_window:g} s")
-    while reader.is_alive():
-        reader.join(REFRESH if live is not None else time_window)
-        if failed:
-            raise failed[0]
-        _show(context._replace(out=context.out.measured()), board, max, live)
+    due = time.monotonic() + every
+    for item in context.ticking("/v1/tap", filters, min(every, TICK)):
+        if item is not None:
+            board.take(item, hide_sources)
+        if time.monotonic() < due:
+            continue
         if live is None and not context.json:
             break
-    if failed:
-        raise failed[0]
+        _show(context, board, max, live)
+        due = time.monotonic() + every
+    _show(context, board, max, live)
     return Exit.OK
 
 
-def _read(
-    context: Context, filters: dict[str, str | None], board: Board, hide_sources: bool, failed: list[Exception]
-) -> None:
-    try:
-        for item in context.stream("/v1/tap", filters):
-            if "dropped" in item:
-                board.dropped += item["dropped"]
-            else:
-                request = cast("TapView", item)
-                board.add({**request, "source": "*"} if hide_sources else request)
-    except Exception as error:  # noqa: BLE001 - told by the thread that shows
-        failed.append(error)
-
-
 def _show(context: Context, board: Board, most: int, live: Live | None) -> None:
+    context = context._replace(out=context.out.measured())
     rows = board.rows(most)
     if context.json:
         context.out.line(json.dumps([_facts(*item) for item in rows]))

@@ -65,3 +65,19 @@ def test_the_floor_of_values_needs_the_standard_library_alone() -> None:
             if isinstance(node, ast.ImportFrom) and node.module:
                 top = node.module.split(".")[0]
                 assert top in sys.stdlib_module_names or node.module.startswith("minimesh.model"), path
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "minimesh/cli").glob("*.py")), ids=lambda path: path.name)
+def test_a_command_has_no_threads(path: Path) -> None:
+    """A Ctrl-C that another thread takes does not wake the main one out of a blocking read."""
+    assert "threading" not in {
+        name
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
