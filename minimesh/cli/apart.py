@@ -105,9 +105,11 @@ def _start(context: Context, options: UpOptions, names: Collection[str], patienc
 
 
 def attach(context: Context, options: UpOptions, style: Style) -> int:
-    """`up` where a mesh runs: applies what differs, starts what is stopped (or is named), and follows the output."""
+    """`up` where a mesh runs: applies what differs, starts what is stopped (or is named), and shows the output."""
     from minimesh.cli.logs import logs  # noqa: PLC0415 - hardly ever
+    from minimesh.cli.values import moment  # noqa: PLC0415
 
+    began = moment("0s")
     tell(context, apply(context, options.root, request(options)))
     mesh = _answering(options.root)
     url = mesh["gateway"]["url"] if mesh and mesh["gateway"] else "no gateway"
@@ -120,7 +122,7 @@ def attach(context: Context, options: UpOptions, style: Style) -> int:
         context._replace(file=str(options.file)),
         svc=services,
         follow=True,
-        tail=0,
+        since=began,
         timestamps=style.stamps,
         no_log_prefix=style.bare,
     )

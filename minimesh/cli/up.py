@@ -13,10 +13,15 @@ from minimesh.cli.screen import check_screen, show_screen
 from minimesh.cli.values import duration
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from minimesh.control.report import UpOptions
     from minimesh.model.project import Project
+
+
+PATIENCE = 60.0
+"""Seconds until `-d` says what is not ready."""
 
 
 class Asked(NamedTuple):
@@ -42,7 +47,7 @@ def up(
     svc: tuple[str, ...],
     detach: bool,
     wait: bool,
-    wait_timeout: float,
+    wait_timeout: float | None,
     no_deps: bool,
     dry_run: bool,
     ui: bool,
@@ -54,6 +59,8 @@ def up(
     """Runs the mesh here until Ctrl-C, or starts it apart with -d, --wait or --ui."""
     asked = Asked(**terminal)
     apart = detach or wait or ui
+    if wait_timeout is not None and not apart:
+        raise usage("--wait-timeout goes with -d or --wait: here the command stays", "minimesh up -d --wait-timeout 90")
     if no_deps and not svc:
         raise usage("--no-deps needs the services to start", "minimesh up --no-deps web")
     if apart and asked != Asked():
@@ -79,6 +86,7 @@ def up(
         check_names(project, (*svc, *asked.named))
         check_profiles(project, profile)
         plan = _plan(options, project)  # says too what cannot be started
+        _check_told(asked, project, [each.name for each in plan], svc)
         if dry_run:
             return _tell(context, plan)
     check_folder(file.parent)
@@ -86,8 +94,21 @@ def up(
         return _here(context, options, asked)
     from minimesh.cli.apart import start_apart  # noqa: PLC0415
 
-    code = start_apart(context, options, [each.name for each in plan], wait_timeout)
+    code = start_apart(
+        context, options, [each.name for each in plan], PATIENCE if wait_timeout is None else wait_timeout
+    )
     return show_screen(context, file) if ui and code == Exit.OK else code
+
+
+def _check_told(asked: Asked, project: Project, starting: Collection[str], svc: tuple[str, ...]) -> None:
+    """Raises CommandError where the command would wait for, or show, what is not going to be there."""
+    leader = (asked.exit_code_from,) if asked.exit_code_from else ()
+    for flag, names in (("--exit-code-from", leader), ("--attach", asked.attach)):
+        for name in names:
+            if name not in starting:
+                profiles = project.services[name].profiles if name in project.services else ()
+                more = " ".join((*svc, name)) if svc else " ".join(f"--profile {each}" for each in profiles[:1])
+                raise usage(f"{flag} {name}: {name} would not be started", f"minimesh up {flag} {name} {more}".rstrip())
 
 
 def check_folder(root: Path) -> None:
@@ -152,7 +173,7 @@ COMMANDS: dict[str, Command] = {
         (
             Option(("-d", "--detach"), "start it behind the terminal, return when it is ready"),
             Option(("--wait",), "the same as -d, as in compose"),
-            Option(("--wait-timeout",), "how long -d waits; default 60s", "TIME", duration, default=60.0),
+            Option(("--wait-timeout",), "how long -d waits; default 60s", "TIME", duration),
             Option(("--no-deps",), "without what the named services depend on"),
             Option(("--profile",), "start the services of this profile too", "P", repeat=True),
             SET,

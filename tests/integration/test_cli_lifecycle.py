@@ -169,6 +169,27 @@ def test_up_ends_with_a_service_and_its_exit_code(
     assert " 0 processes left" in ran.stderr.splitlines()[-1]
 
 
+def test_up_beside_a_running_mesh_shows_what_was_asked_for_and_ends_nothing(
+    tmp_path: Path, run: Run, environ: dict[str, str]
+) -> None:
+    root = project(tmp_path / "ends", ENDS)
+    run(root, "up", "-d", "talker")
+    refused = run(root, "up", "--exit-code-from", "tests", code=2).stderr
+    assert "--exit-code-from ends a mesh that this command has started" in refused
+    states = {each["name"]: each["state"] for each in json.loads(run(root, "ps", "-a", "--json").stdout)}
+    assert states == {"talker": "running", "tests": "pending", "job": "pending", "gateway": "running"}
+    words = ["up", "--no-attach", "talker", "--no-log-prefix", "tests", "job"]
+    with subprocess.Popen([*MINIMESH, *words], cwd=root, env=environ, stdout=subprocess.PIPE, text=True) as up:
+        assert up.stdout is not None
+        awaited = {"testing\n", "job\n"}
+        while awaited:
+            line = up.stdout.readline()
+            assert "talk" not in line
+            awaited.discard(line)
+        up.send_signal(signal.SIGINT)
+        assert up.wait(PATIENCE) == 130
+
+
 def test_up_apart_without_what_is_needed(tmp_path: Path, run: Run) -> None:
     root = project(tmp_path / "ends", ENDS)
     run(root, "up", "-d", "--no-deps", "job")
@@ -185,6 +206,9 @@ def test_up_apart_without_what_is_needed(tmp_path: Path, run: Run) -> None:
         (["up", "-d", "--attach", "job"], "--attach is about a mesh in this terminal, and with -d it is not"),
         (["up", "--attach", "jbo"], "there is no service 'jbo'"),
         (["up", "--exit-code-from", "tets"], "did you mean tests?"),
+        (["up", "--exit-code-from", "tests", "talker"], "help: minimesh up --exit-code-from tests talker tests\n"),
+        (["up", "--attach", "job", "talker"], "--attach job: job would not be started"),
+        (["up", "--wait-timeout", "3"], "--wait-timeout goes with -d or --wait"),
     ],
 )
 def test_flags_that_do_not_go_together(tmp_path: Path, run: Run, words: list[str], told: str) -> None:
