@@ -12,9 +12,11 @@ from minimesh.cli.values import choice
 from minimesh.cli.verbs import VERBS
 
 _NAMES = "minimesh completion names 2>/dev/null"
+NAMES = ("names",)
+"""Stands for those of services and tasks."""
 _BASH = """\
 _minimesh() {{
-  local word="${{COMP_WORDS[COMP_CWORD]}}" verb="" index
+  local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD - 1]}}" verb="" index
   for ((index = 1; index < COMP_CWORD; index++)); do
     case "${{COMP_WORDS[index]}}" in
       -f|--file|-p|--project|-o|--output) ((index++)) ;;
@@ -26,6 +28,9 @@ _minimesh() {{
     COMPREPLY=($(compgen -W "{verbs} {common}" -- "$word"))
     return
   fi
+  case "$verb $before" in
+{values}
+  esac
   if [[ "$word" == -* ]]; then
     local options=""
     case "$verb" in
@@ -56,6 +61,9 @@ _minimesh() {{
     _describe command verbs
     return
   fi
+  case "$verb $words[CURRENT-1]" in
+{values}
+  esac
   if [[ "$PREFIX" == -* ]]; then
     local -a options=()
     case "$verb" in
@@ -117,13 +125,59 @@ def script(shell: str) -> str:
         case "bash":
             options = "\n".join(f'      {verb}) options="{" ".join(_flags(verb))}" ;;' for verb in VERBS)
             common = " ".join(flag for option in _common() for flag in option.flags if flag.startswith("--"))
-            return _BASH.format(verbs=" ".join(VERBS), common=common, options=options, named=named, names=_NAMES)
+            values = "\n".join(
+                f"    {pattern}) COMPREPLY=({_bash_words(words)}); return ;;" for pattern, words in _patterns()
+            )
+            return _BASH.format(
+                verbs=" ".join(VERBS), common=common, values=values, options=options, named=named, names=_NAMES
+            )
         case "zsh":
             described = " ".join(_zsh(name, verb.summary) for name, verb in VERBS.items())
             options = "\n".join(f"      {verb}) options=({_zsh_options(verb)}) ;;" for verb in VERBS)
-            return _ZSH.format(described=described, options=options, named=named, names=_NAMES)
+            values = "\n".join(f"    {pattern}) {_zsh_words(words)}; return ;;" for pattern, words in _patterns())
+            return _ZSH.format(described=described, values=values, options=options, named=named, names=_NAMES)
         case _:
             return "\n".join(_fish()) + "\n"
+
+
+def _words(verb: str, option: Option) -> tuple[str, ...] | None:
+    """What may follow an option: a few words, NAMES (of services), or a file; nothing where nobody can know."""
+    if option.parameter == "output":
+        return _command(verb).outputs
+    if isinstance(option.convert, choice):
+        return option.convert.words
+    if option.metavar in ("SVC", "TASK"):
+        return NAMES
+    return None if option.metavar in ("FILE", "DIR") else ()
+
+
+def _patterns() -> list[tuple[str, tuple[str, ...] | None]]:
+    """For a `case` of the command and the word before: what may follow there."""
+    found = [("completion\\ completion", ("bash", "zsh", "fish"))]
+    return found + [
+        ("|".join(f"{verb}\\ {flag}" for flag in option.flags), _words(verb, option))
+        for verb in VERBS
+        for option in _options(verb)
+        if option.metavar and option.flags
+    ]
+
+
+def _bash_words(words: tuple[str, ...] | None) -> str:
+    if words is None:
+        return '$(compgen -f -- "$word")'
+    return f'$(compgen -W "{f"$({_NAMES})" if words is NAMES else " ".join(words)}" -- "$word")'
+
+
+def _zsh_words(words: tuple[str, ...] | None) -> str:
+    if words is None:
+        return "_files"
+    return f'compadd -- ${{(f)"$({_NAMES})"}}' if words is NAMES else " ".join(("compadd --", *words))
+
+
+def _fish_words(words: tuple[str, ...] | None) -> str:
+    if words is None:
+        return "-r -F"
+    return f"-x -a '({_NAMES})'" if words is NAMES else f"-x -a '{' '.join(words)}'" if words else "-x"
 
 
 def _zsh(name: str, about: str) -> str:
@@ -143,8 +197,10 @@ def _fish() -> list[str]:
         seen = f"__fish_seen_subcommand_from {name}"
         for option in _options(name):
             flags = " ".join(f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in option.flags)
-            value = " -r" if option.metavar else ""
+            value = f" {_fish_words(_words(name, option))}" if option.metavar else ""
             lines.append(f"complete -c minimesh -n '{seen}' {flags}{value} -d {_quoted(option.help.partition(';')[0])}")
+        if name == "completion":
+            lines.append(f"complete -c minimesh -n '{seen}' -a 'bash zsh fish'")
         if _takes_names(name):
             lines.append(f"complete -c minimesh -n '{seen}' -a '({_NAMES})'")
     return lines

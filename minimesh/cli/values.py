@@ -1,7 +1,6 @@
 """Converters for what options take. Each raises ValueError with a sentence for people."""
 
 import re
-from collections.abc import Callable
 
 from minimesh.cli.text import nearest
 
@@ -12,17 +11,18 @@ LONGEST_WINDOW = 900.0
 """Seconds. The mesh keeps a quarter of an hour of counts."""
 
 
-def choice(*words: str) -> Callable[[str], str]:
+class choice:  # noqa: N801 - a converter like the others, that can be asked for its words
     """A converter for one of a few words."""
 
-    def convert(text: str) -> str:
-        if text not in words:
-            guess = nearest(text, words)
-            meant = f"; did you mean {guess}?" if guess else ""
-            raise ValueError(f"{text!r} is not one of {', '.join(words)}{meant}")
-        return text
+    def __init__(self, *words: str) -> None:
+        self.words = words
 
-    return convert
+    def __call__(self, text: str) -> str:
+        if text not in self.words:
+            guess = nearest(text, self.words)
+            meant = f"; did you mean {guess}?" if guess else ""
+            raise ValueError(f"{text!r} is not one of {', '.join(self.words)}{meant}")
+        return text
 
 
 def number(text: str) -> int:

@@ -49,6 +49,14 @@ def ask(folder: Path, *command: str) -> list[str]:
         (["logs", "--s"], {"--since"}),
         (["stat", "--fail"], {"--fail-below"}),
         (["version", ""], set()),
+        (["logs", "--level", "w"], {"warn"}),
+        (["up", "--attach", "fr"], {"front"}),
+        (["edges", "-o", ""], {"table", "wide", "json", "name"}),
+        (["tap", "-o", "n"], set()),
+        (["stat", "--by", "ro"], {"route"}),
+        (["tap", "--max", ""], set()),
+        (["config", "-f", "mini"], {"minimesh.toml"}),
+        (["completion", ""], {"bash", "zsh", "fish"}),
     ],
 )
 def test_bash(folder: Path, words: list[str], offered: set[str]) -> None:
@@ -60,7 +68,15 @@ def test_bash(folder: Path, words: list[str], offered: set[str]) -> None:
 @pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish here")
 @pytest.mark.parametrize(
     ("line", "offered"),
-    [("minimesh lo", "logs"), ("minimesh logs fr", "front"), ("minimesh logs --sin", "--since")],
+    [
+        ("minimesh lo", "logs"),
+        ("minimesh logs fr", "front"),
+        ("minimesh logs --sin", "--since"),
+        ("minimesh logs --level w", "warn"),
+        ("minimesh up --attach fr", "front"),
+        ("minimesh config -f mini", "minimesh.toml"),
+        ("minimesh completion z", "zsh"),
+    ],
 )
 def test_fish(folder: Path, line: str, offered: str) -> None:
     script = f'minimesh completion fish | source; complete -C "{line}"'
