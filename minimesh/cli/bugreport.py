@@ -8,9 +8,9 @@ import os
 import platform
 import sys
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minimesh import __version__
 from minimesh.cli.context import Context
@@ -62,7 +62,7 @@ def bug_report(context: Context, *, stdout: bool, output_file: str | None) -> in
 def collect(context: Context) -> list[Part]:
     """Every part that there is; one that cannot be had says why instead."""
     root = context.root()
-    redact = Redactor(_secrets(root))
+    redact = Redactor(_secrets(context, root))
     wanted: list[tuple[str, str, Callable[[], str]]] = [
         ("versions.json", "minimesh, Python and system", _versions),
         ("minimesh.toml", "the configuration", lambda: _config(context, root)),
@@ -119,7 +119,11 @@ def _packages() -> Iterator[tuple[str, str]]:
 
 
 def _config(context: Context, root: Path) -> str:
-    return (Path(context.file).absolute() if context.file else root / "minimesh.toml").read_text(errors="replace")
+    return _config_file(context, root).read_text(errors="replace")
+
+
+def _config_file(context: Context, root: Path) -> Path:
+    return Path(context.file).absolute() if context.file else root / "minimesh.toml"
 
 
 def _check(context: Context) -> str:
@@ -158,21 +162,49 @@ def _end(file: Path) -> str:
         return opened.read().decode("utf-8", "replace")
 
 
-def _secrets(root: Path) -> list[str]:
-    """Values that must not be in the report, whatever stands before them: of .env and of this environment."""
-    found: Mapping[str, str] = {}
-    try:
-        from minimesh.spec.dotenv import scan_env_file  # noqa: PLC0415
+def _secrets(context: Context, root: Path) -> list[str]:
+    """Values that must not be in the report, whatever stands before them.
 
-        found, _ = scan_env_file(root / ".env", ".env")
-    except Exception:  # noqa: BLE001 - no such file, or one that cannot be read
-        found = {}
-    return [value for name, value in (*found.items(), *os.environ.items()) if name in found or is_secret(name)]
+    All of the env files, and those with the name of a secret of this environment and of each `env`.
+    """
+    from minimesh.spec.dotenv import scan_env_file  # noqa: PLC0415 - for this report alone
+
+    files = {root / ".env"}
+    named = [*os.environ.items()]
+    for table in _tables(context, root):
+        written = table.get("env_file", [])
+        files.update(
+            root / str(file).removesuffix("?") for file in (written if isinstance(written, list) else [written])
+        )
+        named += [(name, str(value)) for name, value in table.get("env", {}).items()]
+    found: list[str] = []
+    for file in files:
+        try:
+            found += scan_env_file(file, file.name)[0].values()
+        except Exception:  # noqa: BLE001 - no such file, or one that cannot be read
+            continue
+    return found + [value for name, value in named if is_secret(name)]
+
+
+def _tables(context: Context, root: Path) -> list[dict[str, Any]]:
+    """Of the services and tasks, as they are written, and whatever else is wrong with them."""
+    import tomllib  # noqa: PLC0415 - for this report alone
+
+    found: list[object] = []
+    for file in (_config_file(context, root), root / "minimesh.local.toml"):
+        try:
+            content = tomllib.loads(file.read_text())
+            found += [table for kind in ("services", "tasks") for table in content.get(kind, {}).values()]
+        except (OSError, ValueError, AttributeError):
+            continue
+    return [table for table in found if isinstance(table, dict) and isinstance(table.get("env", {}), dict)]
 
 
 def _write(file: Path, parts: list[Part]) -> None:
     """Mode 0600: it is still about one person's work. Never over a file that is there."""
-    folder = file.name.removesuffix(".tar.gz")
+    from minimesh.model.clock import SystemClock  # noqa: PLC0415
+
+    folder, now = file.name.removesuffix(".tar.gz"), SystemClock().wall()
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -181,7 +213,7 @@ def _write(file: Path, parts: list[Part]) -> None:
         for part in parts:
             content = part.text.encode("utf-8", "replace")
             entry = tarfile.TarInfo(f"{folder}/{part.name}")
-            entry.size, entry.mode = len(content), 0o600
+            entry.size, entry.mode, entry.mtime = len(content), 0o600, now
             archive.addfile(entry, io.BytesIO(content))
 
 

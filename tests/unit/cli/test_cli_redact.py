@@ -60,12 +60,15 @@ def test_what_is_no_secret_stays(text: str) -> None:
 def secretive(project: Path) -> Path:
     (project / ".env").write_text("ODD_NAME=known-from-dotenv\n")
     (project / "minimesh.toml").write_text(
-        'version = 1\n[services.web]\nrun = "true"\nenv = { WEB_TOKEN = "from-the-file" }\n'
+        'version = 1\n[services.web]\nrun = "true"\nenv = { WEB_TOKEN = "from-the-file" }\nenv_file = ["web.env?"]\n'
     )
+    (project / "web.env").write_text("PLAIN=known-from-env-file\n")
     logs = project / ".minimesh" / "logs"
     logs.mkdir(parents=True)
     stamp = "2026-01-31T14:02:10.412Z"
-    (logs / "web.log").write_text(f"{stamp} 1 stdout using known-from-dotenv and password=from-the-log\n")
+    (logs / "web.log").write_text(
+        f"{stamp} 1 stdout using known-from-dotenv and password=from-the-log, from-the-file, known-from-env-file\n"
+    )
     (project / ".minimesh" / "crash-2026.txt").write_text("token: from-the-crash\nKeyError\n")
     return project
 
@@ -83,7 +86,7 @@ def test_a_report_says_what_is_in_it_and_masks_it(secretive: Path, minimesh: Com
     assert {"versions.json", "minimesh.toml", "check.json", "web.log", "crash-2026.txt"} <= parts.keys()
     assert all(name in err for name in parts)
     whole = "\n".join(parts.values())
-    for secret in ("known-from-dotenv", "from-the-file", "from-the-log", "from-the-crash"):
+    for secret in ("known-from-dotenv", "known-from-env-file", "from-the-file", "from-the-log", "from-the-crash"):
         assert secret not in whole
     assert "KeyError" in whole
     assert "NotRunningError" in parts["mesh.json"]
