@@ -60,6 +60,7 @@ def process_compose(file: Path) -> Draft:
         else:
             entries.append(_Process(name, said, document, file.parent).entry(names, name in tasks))
     lost = [f"`{key}` is not carried over" for key in ("extends", "env_cmds", "vars") if document.get(key)]
+    lost += ["`shell` is not carried over: commands are run by sh"] if document.get("shell") else []
     return Draft(file.name, tuple(entries), left_out, tuple(lost))
 
 
@@ -118,7 +119,9 @@ class _Process:
 
     def _port(self, command: str, is_told: bool, probed: int | None) -> int | None:
         """A written port, PORT for $PORT, None for a program that does not listen as far as can be seen."""
-        port = PORT if is_told else listening(command)
+        port = listening(command)
+        if is_told and not (port and str(port) in command):
+            port = PORT
         if not probed or probed > 65535 or port == PORT or (port and str(port) in command):
             return port
         return probed
