@@ -30,10 +30,10 @@ STAT_COLUMNS = (
     Column("LATENCY_P99", right=True),
     Column("RETRIES", right=True, drop=3),
     Column("TCP_CONN", right=True, drop=2),
-    Column("REQUESTS", right=True, wide=True),
-    Column("BYTES_IN", right=True, wide=True),
-    Column("BYTES_OUT", right=True, wide=True),
-    Column("REASONS", wide=True, shrink=12),
+    Column("REQUESTS", right=True, wide=True, drop=2),
+    Column("BYTES_IN", right=True, wide=True, drop=6),
+    Column("BYTES_OUT", right=True, wide=True, drop=7),
+    Column("REASONS", wide=True, shrink=12, drop=1),
 )
 ROUTE = Column("ROUTE", shrink=12)
 CALLER = Column("CALLER")
@@ -42,12 +42,12 @@ EDGE_COLUMNS = (
     Column("DST"),
     Column("RPS"),
     Column("SUCCESS"),
-    Column("P50", wide=True),
+    Column("P50", wide=True, drop=4),
     Column("P99"),
     Column("SECURED", drop=2),
-    Column("REQUESTS", wide=True),
-    Column("ACTIVE", wide=True),
-    Column("REASONS", wide=True, shrink=12),
+    Column("REQUESTS", wide=True, drop=3),
+    Column("ACTIVE", wide=True, drop=5),
+    Column("REASONS", wide=True, shrink=12, drop=1),
     Column("CLIENT_ID", shrink=16, drop=1),
 )
 REFRESH = 2.0

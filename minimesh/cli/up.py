@@ -126,7 +126,11 @@ def _here(context: Context, options: UpOptions, asked: Asked) -> int:
     from minimesh.control import handover  # noqa: PLC0415
 
     style = Style(
-        asked.no_log_prefix, asked.timestamps, context.quiet, frozenset(asked.attach), frozenset(asked.no_attach)
+        bare=asked.no_log_prefix,
+        stamps=asked.timestamps,
+        quiet=context.quiet,
+        only=frozenset(asked.attach),
+        hidden=frozenset(asked.no_attach),
     )
     if not handover.due() and running(context, options.root) is not None:
         if asked.exit_code_from or asked.abort_on_failure:

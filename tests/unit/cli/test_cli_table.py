@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minimesh.cli.stat import EDGE_COLUMNS, STAT_COLUMNS
 from minimesh.cli.table import Column, render
 from minimesh.cli.terminal import Terminal, terminal
 from minimesh.cli.text import width
@@ -81,3 +82,9 @@ def test_no_colour_off_a_terminal_or_when_asked(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("NO_COLOR", "1")
     assert not terminal(Screen(), no_colour=False).colour
+
+
+@pytest.mark.parametrize("columns", [STAT_COLUMNS, EDGE_COLUMNS])
+def test_wide_tables_lose_columns_too_where_there_is_no_room(columns: tuple[Column, ...]) -> None:
+    lines = render(columns, [["payments"] + ["1.00"] * (len(columns) - 1)], Terminal(io.StringIO(), False, 40))
+    assert max(map(len, lines)) <= 40
