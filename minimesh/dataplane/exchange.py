@@ -16,9 +16,9 @@ from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
-from minimesh.dataplane import grpc
 from minimesh.dataplane.answers import answer, answer_to_grpc
 from minimesh.dataplane.destination import Dial, Pool
+from minimesh.dataplane.grpc import counts_as, read_status, status_of
 from minimesh.dataplane.heads import Fields, RequestHead, ResponseHead
 from minimesh.dataplane.ids import RandomBits, span_id, trace_id, traceparent
 from minimesh.dataplane.plan import Plan
@@ -287,7 +287,7 @@ class Exchange:
         self._bytes_out += len(data)
         if end:
             if self._head.grpc:
-                self._grpc_status = grpc.read_status(head.fields.get(b"grpc-status"))
+                self._grpc_status = read_status(head.fields.get(b"grpc-status"))
             client, self._client = self._client, None
             if not self._request_ended and client is not None and not self._head.upgrade:
                 client.reset()
@@ -318,7 +318,7 @@ class Exchange:
                 self._close_tunnel()
             return
         if self._head.grpc:
-            self._grpc_status = grpc.read_status(trailers.get(b"grpc-status") if trailers is not None else None)
+            self._grpc_status = read_status(trailers.get(b"grpc-status") if trailers is not None else None)
         client, self._client = self._client, None
         if not self._request_ended and client is not None:
             client.reset()
@@ -393,7 +393,7 @@ class Exchange:
         service = "" if route is None else route.destination
         exchange = span_id(self._traceparent).decode()
         if self._head.grpc:
-            self._grpc_status = grpc.status_of(reason.status)
+            self._grpc_status = status_of(reason.status)
             head = answer_to_grpc(
                 reason, service=service, detail=detail, exchange=exchange, tries=self._tries, details=details
             )
@@ -417,7 +417,7 @@ class Exchange:
         counters = origin.unrouted if route is None else route.counters
         started = self._started
         wait = self._first_byte - started if self._first_byte else 0.0
-        counters.classes[self._status // 100 if self._grpc_status < 0 else grpc.counts_as(self._grpc_status)] += 1
+        counters.classes[self._status // 100 if self._grpc_status < 0 else counts_as(self._grpc_status)] += 1
         if self._first_byte:
             counters.latency[bucket_of(int(wait * 1e6))] += 1
         counters.bytes_in += self._bytes_in

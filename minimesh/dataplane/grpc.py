@@ -59,7 +59,7 @@ def is_grpc(content_type: bytes) -> bool:
 
 
 @lru_cache(maxsize=256)
-def timeout(value: bytes) -> float | None:
+def read_timeout(value: bytes) -> float | None:
     """Seconds of a `grpc-timeout`; None where it is none."""
     match = _TIMEOUT.fullmatch(value)
     return int(match[1]) * _UNITS[match[2]] if match else None
@@ -80,6 +80,6 @@ def counts_as(status: int) -> int:
     return 2 if not status else 5 if status in _FAILURES or status > Status.UNAUTHENTICATED else 4
 
 
-def message(text: str) -> bytes:
+def message_of(text: str) -> bytes:
     """`grpc-message`: percent-encoded."""
     return quote(text, safe=" !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~").encode()

@@ -6,8 +6,6 @@ in here; a codec keeps that to itself and adds its own on the way out (RFC 9110,
 
 from collections.abc import Iterable
 
-from minimesh.dataplane.http2.hpack import block
-
 Pairs = tuple[tuple[bytes, bytes], ...]
 
 UNKNOWN = -1
@@ -17,16 +15,16 @@ UNKNOWN = -1
 class Fields:
     """An immutable list of end-to-end fields, in order. Names are lower case in `pairs`.
 
-    `http1` is the same list as lines of an HTTP/1 head, in the sender's own spelling where there is one; `http2` as
-    a block of fields. Each form is made from another when it is first asked for.
+    `http1` is the same list as lines of an HTTP/1 head, in the sender's own spelling where there is one. Each form is
+    made from the other when it is first asked for. http2 is room for the HTTP/2 codec to keep its form in.
     """
 
-    __slots__ = ("_http1", "_http2", "_pairs")
+    __slots__ = ("_http1", "_pairs", "http2")
 
     def __init__(self, pairs: Pairs | None = None, http1: bytes | None = None, http2: bytes | None = None) -> None:
         self._pairs = pairs
         self._http1 = http1
-        self._http2 = http2
+        self.http2 = http2
 
     @property
     def pairs(self) -> Pairs:
@@ -39,12 +37,6 @@ class Fields:
         if self._http1 is None:
             self._http1 = b"".join([b"%b: %b\r\n" % pair for pair in self._pairs or ()])
         return self._http1
-
-    @property
-    def http2(self) -> bytes:
-        if self._http2 is None:
-            self._http2 = block(self.pairs)
-        return self._http2
 
     def get(self, name: bytes) -> bytes | None:
         """The first value of a field; its name in lower case."""

@@ -1,4 +1,4 @@
-"""HTTP/2 comes without a change to the exchange: so it must not know HTTP/1, nor where bytes come from."""
+"""The exchange joins streams of any protocol: so it must know none, nor where bytes come from."""
 
 import ast
 from pathlib import Path
@@ -6,7 +6,16 @@ from pathlib import Path
 import minimesh
 
 PACKAGE = Path(minimesh.__file__).parent
-FOREIGN = ("asyncio", "socket", "uvloop", "h11", "minimesh.dataplane.http1", "minimesh.dataplane.reference")
+FOREIGN = (
+    "asyncio",
+    "socket",
+    "uvloop",
+    "h11",
+    "h2",
+    "minimesh.dataplane.http1",
+    "minimesh.dataplane.http2",
+    "minimesh.dataplane.reference",
+)
 
 
 def imports_of(module: str) -> set[str]:

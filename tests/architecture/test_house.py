@@ -41,6 +41,7 @@ def test_the_commands_load_neither_the_screens_nor_the_data_plane() -> None:
 ALLOWED_AWAITS = {
     "listener.py": "adopting an accepted connection",
     "upstream.py": "dialling",
+    "hub.py": "dialling, and waiting for an endpoint's first word",
     "plane.py": "draining",
 }
 

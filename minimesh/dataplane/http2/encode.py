@@ -1,6 +1,6 @@
 """Heads out: from what every codec understands to blocks of fields."""
 
-from minimesh.dataplane.heads import OutgoingHead, ResponseHead
+from minimesh.dataplane.heads import Fields, OutgoingHead, ResponseHead
 from minimesh.dataplane.http2.hpack import block, literal, status
 
 _METHODS = {method: block([(b":method", method)]) for method in (b"GET", b"POST", b"PUT", b"DELETE", b"PATCH", b"HEAD")}
@@ -12,6 +12,14 @@ _TRACEPARENT = literal(b"traceparent", b"x" * 55)[:-55]
 _LONGEST = 127
 
 
+def fields_block(fields: Fields) -> bytes:
+    """Kept with the fields."""
+    encoded = fields.http2
+    if encoded is None:
+        encoded = fields.http2 = block(fields.pairs)
+    return encoded
+
+
 def request_prefix(request: OutgoingHead) -> bytes:
     """All of a request's block but the fields that differ each time; kept with the request."""
     method = _METHODS.get(request.method) or literal(b":method", request.method)
@@ -19,8 +27,8 @@ def request_prefix(request: OutgoingHead) -> bytes:
         _CONNECT if request.upgrade else method + _SCHEME,
         literal(b":path", request.target),
         literal(b":authority", request.authority),
-        request.fields.http2,
-        request.forwarded.http2,
+        fields_block(request.fields),
+        fields_block(request.forwarded),
         _EXPECT if request.expects_continue else b"",
     )
     request.http2 = encoded
@@ -45,5 +53,5 @@ def request_block(request: OutgoingHead, request_id: bytes, traceparent: bytes) 
 
 def response_block(head: ResponseHead) -> bytes:
     """A whole head; kept with it. A tunnel begins with a 200 here (RFC 8441, section 5)."""
-    head.http2 = encoded = status(200 if head.status == 101 else head.status) + head.fields.http2
+    head.http2 = encoded = status(200 if head.status == 101 else head.status) + fields_block(head.fields)
     return encoded

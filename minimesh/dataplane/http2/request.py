@@ -7,8 +7,8 @@ connection, that is, once the caller has no dynamic table; and only for blocks w
 
 from functools import lru_cache
 
-from minimesh.dataplane import grpc
 from minimesh.dataplane.errors import Malformed
+from minimesh.dataplane.grpc import is_grpc, read_timeout
 from minimesh.dataplane.heads import NO_FIELDS, UNKNOWN, Fields, RequestHead
 from minimesh.dataplane.http2.fields import DROPPED, FORGOTTEN, PLAIN, PSEUDO, Field, memory, read_length
 from minimesh.dataplane.http2.hpack import Decoder, never_indexed
@@ -261,7 +261,7 @@ def _note_all(facts: Facts, special: list[Field], kept: list[Field]) -> None:
             facts.trailers = True
             kept.append(field)
         elif kind == _TYPE:
-            facts.grpc = grpc.is_grpc(value)
+            facts.grpc = is_grpc(value)
             kept.append(field)
         elif kind == _LENGTH:
             facts.length = read_length(field, facts.length, BAD_REQUEST)
@@ -275,7 +275,7 @@ def _note_all(facts: Facts, special: list[Field], kept: list[Field]) -> None:
         elif kind == _COOKIE:
             cookies.append(value)
         elif kind == _GRPC_TIMEOUT:
-            facts.timeout = grpc.timeout(value)
+            facts.timeout = read_timeout(value)
             kept.append(field)
         else:
             _note_rare(facts, field, kept)

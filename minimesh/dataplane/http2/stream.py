@@ -10,6 +10,7 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING
 
+from minimesh.dataplane.http2.encode import fields_block
 from minimesh.dataplane.http2.frames import DATA, END_STREAM, Code, head, rst_stream
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class Stream:
         trailers, self._trailers = self._trailers, None
         connection = self.connection
         if trailers is not None:
-            connection.write_head(self.number, trailers.http2, True)
+            connection.write_head(self.number, fields_block(trailers), True)
         else:
             connection.write(ENDED + self.number.to_bytes(4, "big"))
         self.sent()
