@@ -93,7 +93,7 @@ class Requests:
         """`end`: there is no body. Raises Malformed, and what the decoder raises."""
         if decoder.stateless and len(block) < _LONGEST_REMEMBERED:
             start, stop = _path_in(block)
-            if start:
+            if stop:
                 facts = self._facts.get(block[:start] + block[stop:])
                 if facts is not None:
                     encoded = block[start:stop]
@@ -135,7 +135,7 @@ class Requests:
 
     def _remember(self, block: bytes, facts: Facts, fields: list[Field]) -> None:
         start, stop = _path_in(block)
-        if start and not any(field.name in FORGOTTEN for field in fields):
+        if stop and not any(field.name in FORGOTTEN for field in fields):
             if len(self._facts) >= _MOST_REMEMBERED:
                 self._facts.clear()
             self._facts[block[:start] + block[stop:]] = facts
@@ -154,7 +154,7 @@ def _path_in(block: bytes) -> tuple[int, int]:
             first = block[at]
             if first >= 0x80:
                 if first == 0x84:
-                    return (at, at + 1) if at else (0, 0)
+                    return at, at + 1
                 if first > 0x87:
                     return 0, 0
                 at += 1
@@ -165,7 +165,7 @@ def _path_in(block: bytes) -> tuple[int, int]:
                 return 0, 0
             stop = at + 2 + length
             if name == 4:
-                return (at, stop) if at and stop <= size else (0, 0)
+                return (at, stop) if stop <= size else (0, 0)
             at = stop
     except IndexError:
         return 0, 0

@@ -2,8 +2,8 @@
 
 from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.heads import UNKNOWN, Fields, ResponseHead
-from minimesh.dataplane.http2.fields import DROPPED, FORGOTTEN, PLAIN, PSEUDO, Field, memory, read_length
-from minimesh.dataplane.http2.hpack import Decoder
+from minimesh.dataplane.http2.fields import DROPPED, PLAIN, PSEUDO, Field, memory, read_length
+from minimesh.dataplane.http2.hpack import SECRETS, Decoder
 from minimesh.model.reason import BAD_REQUEST, UPSTREAM_PROTOCOL, Reason
 
 _LENGTH = 4
@@ -44,7 +44,7 @@ def read_response(block: bytes, end: bool, method: bytes, upgrade: bytes, decode
         elif field.kind == PSEUDO:
             raise Malformed(UPSTREAM_PROTOCOL, f"{field.name.decode()} is misplaced")
     head = _head(status, kept, length, end, method, upgrade)
-    if plain and not any(field.name in FORGOTTEN for field in fields):
+    if plain and not any(field.name in SECRETS for field in fields):
         if len(_heads) >= _MOST_REMEMBERED:
             _heads.clear()
         _heads[block, end] = head
@@ -100,7 +100,7 @@ def read_trailers(block: bytes, decoder: Decoder[Field], fault: Reason) -> Field
     if not kept:
         return None
     trailers = joined(kept)
-    if plain and not any(field.name in FORGOTTEN for field in fields):
+    if plain and not any(field.name in SECRETS for field in fields):
         if len(_trailers) >= _MOST_REMEMBERED:
             _trailers.clear()
         _trailers[block] = trailers
