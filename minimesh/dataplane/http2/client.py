@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from math import inf
 from typing import ClassVar, cast
 
-from minimesh.dataplane.callee import LARGEST_HEAD, MOST_FIELDS, MOST_INFORMATIONAL
+from minimesh.dataplane.callee import LARGEST_HEAD, MOST_FIELDS
 from minimesh.dataplane.connections import WATERMARK, MultiplexedConnection, MultiplexedHome
 from minimesh.dataplane.errors import Malformed
-from minimesh.dataplane.heads import Fields, OutgoingHead, ResponseHead
+from minimesh.dataplane.http2.client_stream import Http2ClientStream
 from minimesh.dataplane.http2.connection import Http2Connection
-from minimesh.dataplane.http2.encode import request_block
-from minimesh.dataplane.http2.fields import Field
 from minimesh.dataplane.http2.frames import (
     LAST_NUMBER,
     PREFACE,
@@ -20,14 +17,15 @@ from minimesh.dataplane.http2.frames import (
     Code,
     ConnectionFault,
     Setting,
+    name_of,
     settings,
     window_update,
 )
 from minimesh.dataplane.http2.hpack import Decoder, HpackError, TooLarge
-from minimesh.dataplane.http2.response import MEMORY, read_response, read_trailers
+from minimesh.dataplane.http2.response import MEMORY
 from minimesh.dataplane.http2.stream import Stream
-from minimesh.dataplane.streams import ClientEvents, ClientStream, Fate
-from minimesh.model.reason import TIMEOUT, UPSTREAM_PROTOCOL, UPSTREAM_RESET, Reason
+from minimesh.dataplane.streams import ClientEvents, Fate
+from minimesh.model.reason import UPSTREAM_PROTOCOL, UPSTREAM_RESET
 
 MOST_STREAMS = 100
 """At once, on one connection, as long as the endpoint does not say what it takes; and never more than this."""
@@ -180,7 +178,7 @@ class Http2Client(Http2Connection, MultiplexedConnection):
         for number, stream in tuple(self.streams.items()):
             if number > last and self.streams.pop(number, None) is not None:
                 assert isinstance(stream, Http2ClientStream)
-                stream.cut(UPSTREAM_RESET, f"it is going away: {_name(code)} {detail}".rstrip(), Fate.UNPROCESSED)
+                stream.cut(UPSTREAM_RESET, f"it is going away: {name_of(code)} {detail}".rstrip(), Fate.UNPROCESSED)
         if not self.streams and not self.reserved:
             self.end()
 
@@ -239,145 +237,3 @@ class Http2Client(Http2Connection, MultiplexedConnection):
                 self._arm(now + _LOOK)
         else:
             self.withdraw()
-
-
-class Http2ClientStream(Stream, ClientStream):
-    """`answered`: something of the answer has come. `heard`: reads of the connection before the request was sent."""
-
-    __slots__ = ("answered", "exchange", "heard", "informational", "method", "upgrade")
-
-    connection: Http2Client
-
-    def __init__(self, connection: Http2Client, exchange: ClientEvents) -> None:
-        super().__init__(connection, 0)
-        self.exchange: ClientEvents | None = exchange
-        self.answered = False
-        self.heard = self.informational = 0
-        self.method = self.upgrade = b""
-
-    # --- from the connection -----------------------------------------------------------------------------------
-
-    def head(self, block: bytes, data: bytes, end: bool, decoder: Decoder[Field]) -> None:
-        """A head of the answer, with all of its body where that came at once; or trailers. Raises Malformed, and what
-        the decoder raises."""
-        exchange = self.exchange
-        if self.answered:
-            self._end_with(read_trailers(block, decoder, UPSTREAM_PROTOCOL), end)
-            return
-        head = read_response(block, end and not data, self.method, self.upgrade, decoder)
-        if head.status < 200 and head.status != 101:
-            self._interim(head, end)
-            return
-        self.answered = True
-        if head.length > 0 or (head.length == 0 and not end and head.status != 101):
-            self.expected = head.length
-            if data and self.expected != len(data):
-                raise Malformed(UPSTREAM_PROTOCOL, "its body is not as long as Content-Length says")
-        if end:
-            self._whole()
-        if exchange is not None:
-            exchange.response_head(head, data, end)
-
-    def _interim(self, head: ResponseHead, end: bool) -> None:
-        self.informational += 1
-        if end or self.informational > MOST_INFORMATIONAL:
-            raise Malformed(UPSTREAM_PROTOCOL, f"more than {MOST_INFORMATIONAL} interim answers, or a body in one")
-        if self.exchange is not None:
-            self.exchange.response_informational(head)
-
-    def _end_with(self, trailers: Fields | None, end: bool) -> None:
-        if not end:
-            raise Malformed(UPSTREAM_PROTOCOL, "a second head does not end the answer")
-        if self.expected > 0:
-            raise Malformed(UPSTREAM_PROTOCOL, "its body is shorter than Content-Length says")
-        exchange = self.exchange
-        self._whole()
-        if exchange is not None:
-            exchange.response_end(trailers)
-
-    def _whole(self) -> None:
-        """The answer is: the stream is free before anybody hears of it."""
-        self.remote_ended = True
-        if not self.upgrade:
-            self.exchange = None
-        if self.local_ended and not self.unsent:
-            self.connection.forget(self)
-
-    def data(self, data: bytes, end: bool) -> None:
-        exchange = self.exchange
-        if not self.answered:
-            self.connection.break_stream(self, Code.PROTOCOL_ERROR, "its body comes before its head")
-            return
-        if end:
-            self._whole()
-        if exchange is None:
-            return
-        if data:
-            exchange.response_data(data)
-        if end:
-            exchange.response_end(None)
-
-    def broken(self, code: Code, detail: str) -> None:
-        self.cut(UPSTREAM_PROTOCOL, detail, Fate.UNKNOWN)
-
-    def was_reset(self, code: int) -> None:
-        refused = code == Code.REFUSED_STREAM and not self.answered
-        self.cut(UPSTREAM_RESET, f"it reset the stream: {_name(code)}", Fate.UNPROCESSED if refused else Fate.UNKNOWN)
-
-    def cut(self, reason: Reason, detail: str, fate: Fate) -> None:
-        exchange, self.exchange = self.exchange, None
-        self.local_ended = self.remote_ended = True
-        if exchange is not None:
-            exchange.response_cut(reason, detail, fate)
-
-    def tell(self, blocked: bool) -> None:
-        if self.exchange is None:
-            return
-        if blocked:
-            self.exchange.request_blocked()
-        else:
-            self.exchange.request_unblocked()
-
-    def timed_out(self, now: float) -> float:
-        limit = self.connection.hub.idle_limit
-        if not self.paused and now - self.touched >= limit:
-            self.cancel(Code.CANCEL)
-            self.cut(TIMEOUT, f"not a byte for {limit:g} s", Fate.UNKNOWN)
-        return inf
-
-    # --- from the exchange -------------------------------------------------------------------------------------
-
-    def send_head(self, request: OutgoingHead, request_id: bytes, traceparent: bytes, data: bytes, end: bool) -> None:
-        connection = self.connection
-        self.method = request.method
-        self.upgrade = request.upgrade
-        self.heard = connection.heard
-        self.number = number = connection.enter(self)
-        whole = end and not data
-        connection.write_head(number, request_block(request, request_id, traceparent), whole)
-        if whole:
-            self.local_ended = True
-            return
-        if data:
-            self.send_data(data)
-        if end:
-            self.finish(None)
-
-    def send_end(self, trailers: Fields | None) -> None:
-        self.finish(trailers)
-
-    def reset(self) -> None:
-        self.exchange = None
-        if not self.number:
-            self.connection.reserved -= 1
-        elif self.local_ended and self.remote_ended:
-            self.connection.forget(self)
-        else:
-            self.cancel(Code.CANCEL)
-
-
-def _name(code: int) -> str:
-    try:
-        return Code(code).name
-    except ValueError:
-        return str(code)

@@ -39,6 +39,14 @@ class Code(IntEnum):
     HTTP_1_1_REQUIRED = 13
 
 
+def name_of(code: int) -> str:
+    """As people read it."""
+    try:
+        return Code(code).name
+    except ValueError:
+        return str(code)
+
+
 class Setting(IntEnum):
     """RFC 9113, section 6.5.2; ENABLE_CONNECT_PROTOCOL: RFC 8441, section 3."""
 

@@ -1,0 +1,195 @@
+"""The streams of a connection, the windows that they share, and what their peer may ask of us (RFC 9113, section 5).
+
+Credit for the window of the connection is given back as the streams' bodies are taken, in large pieces.
+"""
+
+from typing import ClassVar
+
+from minimesh.dataplane.http2.frames import (
+    END_STREAM,
+    PADDED,
+    WINDOW,
+    Code,
+    ConnectionFault,
+    window_update,
+    without_padding,
+)
+from minimesh.dataplane.http2.patience import Patience
+from minimesh.dataplane.http2.stream import Stream
+from minimesh.dataplane.http2.wire import Wire
+from minimesh.dataplane.outbox import Outbox
+from minimesh.dataplane.wheel import Wheel
+
+_MOST_RESETS, _RESETS_A_SECOND = 200, 20
+_MOST_IDLE_FRAMES, _IDLE_FRAMES_A_SECOND = 2_000, 200
+_MOST_FORGIVEN = 1_024
+
+
+class Windows(Wire):
+    """`window`: bytes of bodies that we may send on all streams together. `stalled`: streams that wait for it, or for
+    the transport."""
+
+    __slots__ = (
+        "_allowance",
+        "_calm",
+        "_forgiven",
+        "_owed",
+        "_resets",
+        "first_window",
+        "stalled",
+        "streams",
+        "window",
+    )
+
+    stream_allowance: ClassVar[int] = WINDOW
+    """Bytes that a peer may send on one stream before they are taken."""
+    allowance: ClassVar[int] = 1024 * 1024
+    """The same of all its streams together."""
+
+    def __init__(self, wheel: Wheel, outbox: Outbox) -> None:
+        super().__init__(wheel, outbox)
+        self.streams: dict[int, Stream] = {}
+        self.stalled: dict[Stream, None] = {}
+        self.window = self.first_window = WINDOW
+        self._allowance = self.allowance
+        self._owed = 0
+        self._forgiven: dict[int, None] = {}
+        self._resets = Patience(_MOST_RESETS, _RESETS_A_SECOND)
+        self._calm = Patience(_MOST_IDLE_FRAMES, _IDLE_FRAMES_A_SECOND)
+
+    # --- for the role --------------------------------------------------------------------------------------------
+
+    def is_idle(self, number: int) -> bool:
+        """No stream of this number was opened yet."""
+        raise NotImplementedError
+
+    def empty(self) -> None:
+        """The last stream is over."""
+        raise NotImplementedError
+
+    # --- out -----------------------------------------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        self.blocked = True
+
+    def resume_writing(self) -> None:
+        self.blocked = False
+        self._pump_stalled()
+
+    def _pump_stalled(self) -> None:
+        stalled, self.stalled = self.stalled, {}
+        for stream in stalled:
+            stream.pump()
+
+    # --- bodies in -----------------------------------------------------------------------------------------------
+
+    def _spend(self, size: int) -> None:
+        self._allowance -= size
+        if self._allowance < 0:
+            raise ConnectionFault(Code.FLOW_CONTROL_ERROR, "more came than the window of the connection")
+
+    def _data(self, number: int, flags: int, payload: bytes) -> None:
+        size = len(payload)
+        self._spend(size)
+        stream = self.streams.get(number)
+        if stream is None or stream.remote_ended:
+            self._late_data(number, size)
+            return
+        if flags & PADDED:
+            payload = without_padding(payload, flags)
+        if not payload and not flags & END_STREAM:
+            self._nuisance()
+        stream.allowance -= size
+        if stream.allowance < 0:
+            self._credit(size)
+            self.break_stream(stream, Code.FLOW_CONTROL_ERROR, "more came than its window")
+            return
+        if stream.expected >= 0:
+            stream.expected -= len(payload)
+            if stream.expected < 0 or (flags & END_STREAM and stream.expected):
+                self._credit(size)
+                self.break_stream(stream, Code.PROTOCOL_ERROR, "its body is not as long as Content-Length says")
+                return
+        stream.touched = self.wheel.now
+        stream.held += size
+        if flags & END_STREAM:
+            stream.remote_ended = True
+            stream.data(payload, True)
+            held, stream.held = stream.held, 0
+            self._credit(held)
+        else:
+            stream.data(payload, False)
+            if not stream.paused:
+                held, stream.held = stream.held, 0
+                stream.owed += held
+                self.credit(stream, held)
+
+    def _late_data(self, number: int, size: int) -> None:
+        """For a stream that is over, or that never was."""
+        if not number or self.is_idle(number):
+            raise ConnectionFault(Code.PROTOCOL_ERROR, f"there is data on stream {number}, which is not open")
+        if number not in self._forgiven:
+            raise ConnectionFault(Code.STREAM_CLOSED, f"there is data on stream {number}, which is over")
+        self._credit(size)
+
+    def credit(self, stream: Stream, size: int) -> None:
+        """`size` more of the stream's data is taken: let the peer send as much again, in large pieces."""
+        if stream.owed * 2 >= self.stream_allowance and not stream.remote_ended:
+            owed, stream.owed = stream.owed, 0
+            stream.allowance += owed
+            self.write(window_update(stream.number, owed))
+        self._credit(size)
+
+    def _credit(self, size: int) -> None:
+        self._owed = owed = self._owed + size
+        if owed * 2 >= self.allowance:
+            self._owed = 0
+            self._allowance += owed
+            self.write(window_update(0, owed))
+
+    # --- the end of streams --------------------------------------------------------------------------------------
+
+    def forget(self, stream: Stream) -> None:
+        """It is over, both ways."""
+        if self.streams.pop(stream.number, None) is None:
+            return
+        self.stalled.pop(stream, None)
+        if stream.held:
+            held, stream.held = stream.held, 0
+            self._credit(held)
+        if not self.streams:
+            self.empty()
+
+    def forgive(self, number: int) -> None:
+        """We reset this stream: what the peer sent before it heard of that is not held against it."""
+        forgiven = self._forgiven
+        if len(forgiven) >= _MOST_FORGIVEN:
+            del forgiven[next(iter(forgiven))]
+        forgiven[number] = None
+
+    def break_stream(self, stream: Stream, code: Code, detail: str) -> None:
+        """The peer broke a rule that concerns one stream (RFC 9113, section 5.4.2)."""
+        stream.cancel(code)
+        stream.broken(code, detail)
+        self.reset_again()
+
+    def reset_again(self) -> None:
+        """A stream was reset, by the peer or because of it: rapid reset, and made-you-reset."""
+        if not self._resets.spend(self.wheel.now):
+            raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "too many streams were reset")
+
+    def _nuisance(self, cost: float = 1.0) -> None:
+        """A frame that is allowed and brings nobody anything."""
+        if not self._calm.spend(self.wheel.now, cost):
+            raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "too many frames that carry nothing")
+
+    def fail(self, code: Code, detail: str) -> None:
+        """Say GOAWAY, and close: our side first, so that it arrives. No stream goes on."""
+        if self.ending:
+            return
+        streams = tuple(self.streams.values())
+        self.streams.clear()
+        self.stalled.clear()
+        self.end(code, detail)
+        for stream in streams:
+            stream.broken(code, detail)

@@ -1,0 +1,61 @@
+"""A connection of HTTP/2 as something that is written to, and that ends.
+
+All that one read of a socket causes, here and on other connections, leaves in one write for each (see outbox.py).
+"""
+
+import asyncio
+
+from minimesh.dataplane.http2.frames import FRAME_SIZE, Code, goaway, headers
+from minimesh.dataplane.http2.hpack import NO_TABLE
+from minimesh.dataplane.outbox import Outbox
+from minimesh.dataplane.wheel import Timed, Wheel
+
+_LINGER = 0.5
+
+
+class Wire(Timed):
+    """`frame_size`: at most in one frame. `blocked`: the transport takes no more. `_last`: the highest stream that the
+    peer has opened. `ending`: GOAWAY is said, nothing that comes is read any more."""
+
+    __slots__ = ("_last", "_opening", "_out", "_outbox", "_transport", "blocked", "ending", "frame_size", "wheel")
+
+    _transport: asyncio.Transport
+
+    def __init__(self, wheel: Wheel, outbox: Outbox) -> None:
+        Timed.__init__(self)
+        self.wheel = wheel
+        self.frame_size = FRAME_SIZE
+        self.blocked = self.ending = False
+        self._outbox = outbox
+        self._out: list[bytes] = []
+        self._opening = NO_TABLE
+        self._last = 0
+
+    def write(self, data: bytes) -> None:
+        out = self._out
+        if not out:
+            self._outbox.add(self)
+        out.append(data)
+
+    def flush(self) -> None:
+        out, self._out = self._out, []
+        if out and not self._transport.is_closing():
+            self._transport.write(b"".join(out))
+
+    def write_head(self, number: int, block: bytes, end: bool) -> None:
+        """HEADERS; our first block says that we keep no table (RFC 7541, section 4.2)."""
+        if self._opening:
+            block, self._opening = self._opening + block, b""
+        self.write(headers(number, block, end, self.frame_size))
+
+    def end(self, code: Code = Code.NO_ERROR, detail: str = "") -> None:
+        if self.ending:
+            return
+        self.ending = True
+        self.write(goaway(self._last, code, detail))
+        self.flush()
+        transport = self._transport
+        if not transport.is_closing():
+            if transport.can_write_eof():
+                transport.write_eof()
+            self.wheel.arm(self, self.wheel.now + _LINGER)
