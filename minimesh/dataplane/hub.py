@@ -91,8 +91,9 @@ class Hub:
         """A stream on the first connection with room, so that the fewest are kept busy."""
         if self._waiting:
             return None
+        settling = self._settling
         for connection in self._connections:
-            if connection.room and connection not in self._settling:
+            if connection.room and not (settling and connection in settling):
                 if sure and not connection.active and self._owner.was_closed(connection.transport):
                     connection.abort()
                     return self.take(exchange, sure) if connection not in self._connections else None

@@ -67,12 +67,10 @@ class EndpointPool:
 
     def _by_http2(self, request: OutgoingHead) -> bool:
         """HTTP/2 goes on as it came, unless the endpoint does not know it; HTTP/1 as well, unless that is so there."""
-        if request.multiplexed:
-            return self.multiplexes is not False
-        return self._only_http2
+        return self.multiplexes is not False if request.multiplexed else self._only_http2
 
     def take(self, exchange: ClientEvents, request: OutgoingHead, sure: bool) -> ClientStream | None:
-        if (request.multiplexed or self._only_http2) and self._by_http2(request):
+        if self.multiplexes is not False if request.multiplexed else self._only_http2:
             return self._hub.take(exchange, sure)
         idle = self._idle
         while idle:

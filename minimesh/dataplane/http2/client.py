@@ -39,6 +39,7 @@ class Http2Client(Http2Connection, MultiplexedConnection):
     __slots__ = ("_hub", "_next", "heard", "leaving", "most", "reserved", "served", "told")
 
     allowance: ClassVar[int] = 8 * 1024 * 1024
+    half_allowance: ClassVar[int] = allowance // 2
 
     def __init__(self, hub: MultiplexedHome) -> None:
         decoder = Decoder(MEMORY, most_bytes=LARGEST_HEAD, most_fields=MOST_FIELDS)

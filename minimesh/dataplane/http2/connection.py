@@ -42,7 +42,7 @@ class Http2Connection(Control):
         raise NotImplementedError
 
     def data_received(self, data: bytes) -> None:
-        outbox = self._outbox
+        outbox = self.outbox
         outbox.reading = True
         try:
             if not self.ending:

@@ -72,6 +72,7 @@ _HEAD = Struct(">BHBBL")
 _NUMBER = Struct(">L")
 _SETTING = Struct(">HL")
 
+pack_head = _HEAD.pack
 read_head = _HEAD.unpack_from
 """The size's high 8 bits and low 16, type, flags, stream with its reserved bit."""
 

@@ -11,23 +11,26 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from minimesh.dataplane.http2.encode import fields_block
-from minimesh.dataplane.http2.frames import DATA, END_STREAM, Code, head, rst_stream
+from minimesh.dataplane.http2.frames import DATA, END_STREAM, Code, head, pack_head, rst_stream
 
 if TYPE_CHECKING:
     from minimesh.dataplane.heads import Fields
     from minimesh.dataplane.http2.connection import Http2Connection
 
-ENDED = head(0, DATA, END_STREAM, 0)[:5]
+
+_ENDS = bytes((END_STREAM,))
 
 
 class Stream:
     """`window`: bytes that we may send; `allowance`: that the peer may. `owed`: taken, but not credited yet; `held`:
     arrived while it was paused. `expected`: bytes that the body still has to have, -1 where nobody said.
-    `blocked`: the exchange knows that something waits. `due`: its deadline, `touched`: when a byte last passed."""
+    `_tail`: the head of the last frame of data. `blocked`: the exchange knows that something waits. `due`: its
+    deadline, `touched`: when a byte last passed."""
 
     __slots__ = (
         "_offset",
         "_pending",
+        "_tail",
         "_trailers",
         "allowance",
         "blocked",
@@ -55,6 +58,7 @@ class Stream:
         self.due = inf
         self.touched = connection.wheel.now
         self._pending: deque[bytes] | None = None
+        self._tail = b""
         self._trailers: Fields | None = None
 
     # --- for the role ------------------------------------------------------------------------------------------
@@ -96,8 +100,12 @@ class Stream:
         ):
             self.window -= size
             connection.window -= size
-            connection.write(head(size, DATA, 0, self.number))
-            connection.write(data)
+            self._tail = tail = pack_head(0, size, DATA, 0, self.number)
+            out = connection.out
+            if not out:
+                connection.outbox.add(connection)
+            out.append(tail)
+            out.append(data)
             return
         if self._pending is None:
             self._pending = deque()
@@ -127,7 +135,8 @@ class Stream:
                 break
             self.window -= size
             connection.window -= size
-            connection.write(head(size, DATA, 0, self.number))
+            self._tail = tail = head(size, DATA, 0, self.number)
+            connection.write(tail)
             if size == left:
                 connection.write(data[offset:] if offset else data)
                 pending.popleft()
@@ -152,10 +161,14 @@ class Stream:
     def _end(self) -> None:
         trailers, self._trailers = self._trailers, None
         connection = self.connection
+        out = connection.out
         if trailers is not None:
             connection.write_head(self.number, fields_block(trailers), True)
+        elif len(out) > 1 and out[-2] is self._tail:
+            # The last frame of data has not left yet: it can say that it is the last.
+            out[-2] = self._tail[:4] + _ENDS + self._tail[5:]
         else:
-            connection.write(ENDED + self.number.to_bytes(4, "big"))
+            connection.write(pack_head(0, 0, DATA, END_STREAM, self.number))
         self.sent()
 
     def sent(self) -> None:

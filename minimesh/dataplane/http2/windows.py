@@ -45,6 +45,9 @@ class Windows(Wire):
     """Bytes that a peer may send on one stream before they are taken."""
     allowance: ClassVar[int] = 1024 * 1024
     """The same of all its streams together."""
+    half_stream_allowance: ClassVar[int] = stream_allowance // 2
+    half_allowance: ClassVar[int] = allowance // 2
+    """What is taken before the peer hears of it."""
 
     def __init__(self, wheel: Wheel, outbox: Outbox) -> None:
         super().__init__(wheel, outbox)
@@ -90,7 +93,9 @@ class Windows(Wire):
 
     def _data(self, number: int, flags: int, payload: bytes) -> None:
         size = len(payload)
-        self._spend(size)
+        self._allowance -= size
+        if self._allowance < 0:
+            raise ConnectionFault(Code.FLOW_CONTROL_ERROR, "more came than the window of the connection")
         stream = self.streams.get(number)
         if stream is None or stream.remote_ended:
             self._late_data(number, size)
@@ -111,18 +116,19 @@ class Windows(Wire):
                 self.break_stream(stream, Code.PROTOCOL_ERROR, "its body is not as long as Content-Length says")
                 return
         stream.touched = self.wheel.now
-        stream.held += size
         if flags & END_STREAM:
             stream.remote_ended = True
             stream.data(payload, True)
-            held, stream.held = stream.held, 0
-            self._credit(held)
+            self._credit(size)
+            return
+        stream.data(payload, False)
+        if not stream.paused:
+            stream.owed += size
+            self.credit(stream, size)
+        elif self.streams.get(number) is stream:
+            stream.held += size
         else:
-            stream.data(payload, False)
-            if not stream.paused:
-                held, stream.held = stream.held, 0
-                stream.owed += held
-                self.credit(stream, held)
+            self._credit(size)
 
     def _late_data(self, number: int, size: int) -> None:
         """For a stream that is over, or that never was."""
@@ -134,7 +140,7 @@ class Windows(Wire):
 
     def credit(self, stream: Stream, size: int) -> None:
         """`size` more of the stream's data is taken: let the peer send as much again, in large pieces."""
-        if stream.owed * 2 >= self.stream_allowance and not stream.remote_ended:
+        if stream.owed >= self.half_stream_allowance and not stream.remote_ended:
             owed, stream.owed = stream.owed, 0
             stream.allowance += owed
             self.write(window_update(stream.number, owed))
@@ -142,7 +148,7 @@ class Windows(Wire):
 
     def _credit(self, size: int) -> None:
         self._owed = owed = self._owed + size
-        if owed * 2 >= self.allowance:
+        if owed >= self.half_allowance:
             self._owed = 0
             self._allowance += owed
             self.write(window_update(0, owed))
@@ -153,7 +159,8 @@ class Windows(Wire):
         """It is over, both ways."""
         if self.streams.pop(stream.number, None) is None:
             return
-        self.stalled.pop(stream, None)
+        if self.stalled:
+            self.stalled.pop(stream, None)
         if stream.held:
             held, stream.held = stream.held, 0
             self._credit(held)

@@ -17,7 +17,7 @@ class Wire(Timed):
     """`frame_size`: at most in one frame. `blocked`: the transport takes no more. `_last`: the highest stream that the
     peer has opened. `ending`: GOAWAY is said, nothing that comes is read any more."""
 
-    __slots__ = ("_last", "_opening", "_out", "_outbox", "_transport", "blocked", "ending", "frame_size", "wheel")
+    __slots__ = ("_last", "_opening", "_transport", "blocked", "ending", "frame_size", "out", "outbox", "wheel")
 
     _transport: asyncio.Transport
 
@@ -26,19 +26,19 @@ class Wire(Timed):
         self.wheel = wheel
         self.frame_size = FRAME_SIZE
         self.blocked = self.ending = False
-        self._outbox = outbox
-        self._out: list[bytes] = []
+        self.outbox = outbox
+        self.out: list[bytes] = []
         self._opening = NO_TABLE
         self._last = 0
 
     def write(self, data: bytes) -> None:
-        out = self._out
+        out = self.out
         if not out:
-            self._outbox.add(self)
+            self.outbox.add(self)
         out.append(data)
 
     def flush(self) -> None:
-        out, self._out = self._out, []
+        out, self.out = self.out, []
         if out and not self._transport.is_closing():
             self._transport.write(b"".join(out))
 
