@@ -1,4 +1,7 @@
-"""Connections with something to send, each written once for all that one turn of the loop has caused."""
+"""Connections with something to send, each written once for all that one turn of the loop has caused.
+
+Many callers that are read in one turn share one write to the endpoint, and one TLS record where there is one.
+"""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -11,26 +14,21 @@ class Sender(Protocol):
 
 
 class Outbox:
-    """`reading`: a connection is being read that will flush at its end; otherwise the loop does, in its next turn."""
+    """`call_soon` runs what it is given when the loop has looked at all that is ready now."""
 
-    __slots__ = ("_call_soon", "_called", "_senders", "reading")
+    __slots__ = ("_call_soon", "_senders")
 
     def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
         self._call_soon = call_soon
-        self._called = False
         self._senders: list[Sender] = []
-        self.reading = False
 
     def add(self, sender: Sender) -> None:
         """It has something to send that it did not have before."""
+        if not self._senders:
+            self._call_soon(self._flush)
         self._senders.append(sender)
-        if not self.reading and not self._called:
-            self._called = True
-            self._call_soon(self.flush)
 
-    def flush(self) -> None:
-        self._called = self.reading = False
-        while self._senders:
-            senders, self._senders = self._senders, []
-            for sender in senders:
-                sender.flush()
+    def _flush(self) -> None:
+        senders, self._senders = self._senders, []
+        for sender in senders:
+            sender.flush()

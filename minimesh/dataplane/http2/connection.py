@@ -42,15 +42,12 @@ class Http2Connection(Control):
         raise NotImplementedError
 
     def data_received(self, data: bytes) -> None:
-        outbox = self.outbox
-        outbox.reading = True
+        if self.ending:
+            return
         try:
-            if not self.ending:
-                self._read(self._buffer + data if self._buffer else data)
+            self._read(self._buffer + data if self._buffer else data)
         except ConnectionFault as fault:
             self.fail(fault.code, fault.detail)
-        finally:
-            outbox.flush()
 
     def _read(self, data: bytes) -> None:
         at = 0
