@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from random import Random, SystemRandom
 from socket import socket
 
+from minimesh.dataplane.acceptor import Acceptor, bind
 from minimesh.dataplane.codec import FAST, Codec
-from minimesh.dataplane.listener import Listener, bind
+from minimesh.dataplane.listener import Listener
 from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.upstream import Upstream
 from minimesh.dataplane.wheel import TICK, Wheel
@@ -102,8 +103,8 @@ class DataPlane:
         self._random = random or Random(SystemRandom().getrandbits(128))
         self._wheel = Wheel(clock.monotonic())
         self._outbox = Outbox(loop.call_soon)
-        self._listeners: dict[str, Listener] = {}
-        self._leaving: set[Listener] = set()
+        self._listeners: dict[str, Acceptor] = {}
+        self._leaving: set[Acceptor] = set()
         self._upstreams: dict[str, Upstream] = {}
         self._gone: set[Upstream] = set()
         self._inherited: dict[str, socket] = {}
@@ -160,7 +161,7 @@ class DataPlane:
             if name not in self._listeners or self._listeners[name].spec.address != spec.address
         }
         bound: dict[str, socket] = {}
-        yielded: list[Listener] = []
+        yielded: list[Acceptor] = []
         try:
             for name, spec in wanted.items():
                 try:
@@ -180,7 +181,7 @@ class DataPlane:
             raise
         return bound
 
-    def _in_the_way(self, spec: snapshot.Listener, new: snapshot.Snapshot) -> Listener | None:
+    def _in_the_way(self, spec: snapshot.Listener, new: snapshot.Snapshot) -> Acceptor | None:
         """A listener of ours that has the port of another one's new address, and is about to leave it."""
         for name, listener in self._listeners.items():
             stays = name in new.listeners and new.listeners[name].address == listener.spec.address
@@ -188,7 +189,7 @@ class DataPlane:
                 return listener
         return None
 
-    def _listener(self, spec: snapshot.Listener, bound: socket) -> Listener:
+    def _listener(self, spec: snapshot.Listener, bound: socket) -> Acceptor:
         return Listener(
             spec,
             bound,
@@ -201,13 +202,13 @@ class DataPlane:
             random_bits=self._random.getrandbits,
         )
 
-    def _replace(self, name: str, listener: Listener) -> None:
+    def _replace(self, name: str, listener: Acceptor) -> None:
         old = self._listeners.get(name)
         if old is not None:
             self._leave(old)
         self._listeners[name] = listener
 
-    def _leave(self, listener: Listener) -> None:
+    def _leave(self, listener: Acceptor) -> None:
         listener.drain()
         self._leaving.add(listener)
 
@@ -228,9 +229,9 @@ class DataPlane:
 
     def cut_busy(self) -> int:
         """Cut the exchanges that are under way; how many there were."""
-        return self._cut(Listener.cut_busy)
+        return self._cut(Acceptor.cut_busy)
 
-    def _cut(self, cut: Callable[[Listener], int]) -> int:
+    def _cut(self, cut: Callable[[Acceptor], int]) -> int:
         """At each listener. Nobody is let in from the line meanwhile, only to be cut next."""
         upstreams = (*self._upstreams.values(), *self._gone)
         for upstream in upstreams:
@@ -319,12 +320,12 @@ class DataPlane:
         # Polled: an event for each of thousands of connections would only be there for the last second of a life.
         while self._clock.monotonic() < until and any(listener.connections for listener in listeners):  # noqa: ASYNC110
             await asyncio.sleep(TICK / 4)
-        return self._cut(Listener.close)
+        return self._cut(Acceptor.close)
 
     def close(self) -> None:
         """Everything, now."""
         self._timer.cancel()
-        self._cut(Listener.close)
+        self._cut(Acceptor.close)
         for upstream in (*self._upstreams.values(), *self._gone):
             upstream.close()
 

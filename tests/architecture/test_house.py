@@ -39,7 +39,7 @@ def test_the_commands_load_neither_the_screens_nor_the_data_plane() -> None:
 # What costs a task, a timer or a string on each request is banned from the data plane; where a connection or the
 # start needs it, it stands here with its reason.
 ALLOWED_AWAITS = {
-    "listener.py": "adopting an accepted connection",
+    "acceptor.py": "adopting an accepted connection",
     "upstream.py": "dialling",
     "hub.py": "dialling, and waiting for an endpoint's first word",
     "plane.py": "draining",

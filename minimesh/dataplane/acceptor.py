@@ -1,0 +1,228 @@
+"""A bound address that accepts connections, whatever is spoken on them, and keeps count of them until they end."""
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import Collection, Mapping
+
+from minimesh.dataplane.connections import ServerConnection
+from minimesh.dataplane.upstream import Upstream
+from minimesh.dataplane.wheel import Wheel
+from minimesh.model import snapshot
+
+BACKLOG = 4096
+ACCEPTS_A_TURN = 64
+_REST = 0.25
+_FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class Acceptor:
+    """Survives snapshots: `apply` swaps what it does, connections stay."""
+
+    def __init__(
+        self, spec: snapshot.Listener, bound: socket.socket, *, loop: asyncio.AbstractEventLoop, wheel: Wheel
+    ) -> None:
+        self.spec = spec
+        self.limits = spec.limits
+        self.name = spec.name
+        self.source = spec.source.service
+        self.wheel = wheel
+        self.draining = False
+        self.accepted = 0
+        self.paused = False
+        self.address: tuple[str, int] = bound.getsockname()[:2]
+        """Where it really is (or was, once it drains)."""
+        self._loop = loop
+        self._socket = bound
+        self._adopting: set[asyncio.Task[object]] = set()
+        self._unopened = 0
+        self._connections: set[ServerConnection] = set()
+        self._rest: asyncio.TimerHandle | None = None
+        self._frozen = False
+
+    @property
+    def connections(self) -> int:
+        return len(self._connections) + self._unopened
+
+    def apply(self, spec: snapshot.Listener, upstreams: Mapping[str, Upstream]) -> None:
+        """Do from now on what this says."""
+        self.spec = spec
+        self.limits = spec.limits
+        self._make_room()
+
+    def leads_to(self, services: Collection[str]) -> bool:
+        return any(route.to in services for route in (*self.spec.routes, *self.spec.names))
+
+    def _connection(self) -> ServerConnection:
+        """What serves the next one that is accepted."""
+        raise NotImplementedError
+
+    # --- accepting ---------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._loop.add_reader(self._socket, self._accept)
+
+    def release(self) -> None:
+        """Let go of the address; connections stay. Undone by `hold`, or followed by `drain`."""
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+        if not self.paused:
+            self._loop.remove_reader(self._socket)
+        self._socket.close()
+
+    def hold(self, bound: socket.socket) -> None:
+        """Listen again where `release` let go."""
+        self._socket = bound
+        self.paused = False
+        self.start()
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPTS_A_TURN):
+            if self.connections >= self.limits.connections:
+                self._pause()
+                return
+            try:
+                accepted, _ = self._socket.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                if error.errno in _FULL:
+                    self._pause()
+                    self._rest = self._loop.call_later(_REST, self._resume)
+                    return
+                # The caller gave up between the kernel's accept and ours (ECONNABORTED and its like).
+                continue
+            accepted.setblocking(False)
+            self.accepted += 1
+            self.adopt(accepted)
+
+    def adopt(self, accepted: socket.socket, early: bytes = b"") -> None:
+        """Serve a connection that is made already; `early` was read of it before."""
+        self._unopened += 1
+        task = self._loop.create_task(self._adopt(accepted, early))
+        self._adopting.add(task)
+        task.add_done_callback(self._adopting.discard)
+
+    async def _adopt(self, accepted: socket.socket, early: bytes) -> None:
+        connection = self._connection()
+        if early:
+            connection.inherit(early)
+        try:
+            await self._loop.connect_accepted_socket(lambda: connection, accepted)
+        except OSError:
+            accepted.close()
+            self._unopened -= 1
+            self._make_room()
+            return
+        if early:
+            connection.go_on()
+
+    def _pause(self) -> None:
+        """Leave callers in the backlog rather than accept what cannot be served."""
+        if not self.paused:
+            self.paused = True
+            self._loop.remove_reader(self._socket)
+
+    def _resume(self) -> None:
+        self._rest = None
+        if self.paused and not self.draining:
+            self.paused = False
+            if not self._frozen:
+                self._loop.add_reader(self._socket, self._accept)
+
+    def _make_room(self) -> None:
+        """There may be room again for who waits in the backlog; if not, the next accept finds out."""
+        if self.paused and self._rest is None:
+            self._resume()
+
+    def opened(self, connection: ServerConnection) -> None:
+        self._unopened -= 1
+        self._connections.add(connection)
+        if self.draining:
+            connection.drain()
+        elif self._frozen:
+            connection.freeze()
+
+    def leave(self, connection: ServerConnection) -> None:
+        """Another protocol takes its place, and opens in its turn."""
+        self._connections.discard(connection)
+        self._unopened += 1
+
+    def closed(self, connection: ServerConnection) -> None:
+        self._connections.discard(connection)
+        self._make_room()
+
+    def drain(self) -> None:
+        """Accept no more; each connection closes after the answer that it is at."""
+        if self.draining:
+            return
+        self.draining = True
+        if self._socket.fileno() >= 0:
+            self.release()
+        for connection in tuple(self._connections):
+            connection.drain()
+
+    def close(self) -> int:
+        """Cut what is left; the number of connections that were."""
+        self.drain()
+        left = tuple(self._connections)
+        for connection in left:
+            connection.abort()
+        return len(left)
+
+    # --- handed over to the next image of this process ---------------------------------------------------------
+
+    def freeze(self) -> None:
+        """Leave callers in the backlog, and every connection before its next request."""
+        self._frozen = True
+        if not self.paused and not self.draining:
+            self._loop.remove_reader(self._socket)
+        for connection in tuple(self._connections):
+            connection.freeze()
+
+    def thaw(self) -> None:
+        self._frozen = False
+        if not self.paused and not self.draining:
+            self._loop.add_reader(self._socket, self._accept)
+        for connection in tuple(self._connections):
+            connection.thaw()
+
+    def busy(self, since: float) -> bool:
+        """Something is under way that began after `since` (monotonic)."""
+        return bool(self._unopened) or any(
+            began is not None and began > since for began in map(_busy_since, self._connections)
+        )
+
+    def cut_busy(self) -> int:
+        """Cut the exchanges that are under way; how many there were."""
+        return sum(connection.cut_short("the mesh was upgraded") for connection in tuple(self._connections))
+
+    def hand_over(self) -> tuple[int, list[tuple[int, bytes]]]:
+        """The descriptor of the socket, and of each frozen connection its own and what was read of it."""
+        idle = [each for each in self._connections if each.busy_since() is None]
+        return self._socket.fileno(), [each.hand_over() for each in idle]
+
+
+def _busy_since(connection: ServerConnection) -> float | None:
+    return connection.busy_since()
+
+
+def bind(spec: snapshot.Listener) -> socket.socket:
+    """A listening socket, close-on-exec. Raises OSError when the address cannot be had."""
+    host, port = spec.address.host, spec.address.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family is socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.setblocking(False)
+        bound.bind((host, port))
+        bound.listen(BACKLOG)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            bound.close()
+        raise
+    return bound
