@@ -9,7 +9,7 @@ from minimesh.model.address import Address, loopback
 from minimesh.model.identity import Identity
 from minimesh.model.project import GATEWAY, Project
 from minimesh.model.route import Route
-from minimesh.model.service import Service
+from minimesh.model.service import Protocol, Service
 from minimesh.model.snapshot import Endpoint, Listener, ListenerKind, Snapshot, Upstream
 
 HTTP_PORT = 80
@@ -71,7 +71,7 @@ def service_names(project: Project, layout: Layout) -> dict[str, Route]:
     return {
         service.name: Route(service.name, host=f"{service.name}.{domain}", where=service.where)
         for service in project.services.values()
-        if takes_calls(service) and f"{service.name}.{domain}" not in written
+        if takes_calls(service) and service.protocol is not Protocol.TCP and f"{service.name}.{domain}" not in written
     }
 
 
@@ -114,10 +114,11 @@ def _host(addresses: Sequence[Address]) -> bytes:
 
 
 def _outbound(project: Project, layout: Layout, caller: str, callee: str) -> Listener:
-    where = project.services[callee].where
+    service = project.services[callee]
     return Listener(
         ListenerKind.OUTBOUND,
         layout.outbound[caller, callee],
         identity_of(project, caller),
-        (Route(to=callee, where=where),),
+        (Route(to=callee, where=service.where),),
+        opaque=service.protocol is Protocol.TCP,
     )

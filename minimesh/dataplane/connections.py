@@ -110,7 +110,15 @@ class Entrance(Protocol):
     def closed(self, connection: ServerConnection) -> None: ...
 
 
-class ClientConnection(ClientStream, asyncio.Protocol):
+class Dialled(asyncio.Protocol):
+    """A dialled connection, whatever is said on it."""
+
+    __slots__ = ()
+
+    transport: asyncio.Transport
+
+
+class ClientConnection(ClientStream, Dialled):
     """A dialled connection: a ClientStream for one exchange at a time, kept for the next when an answer is whole.
 
     `served` counts the exchanges that are over: a connection that has served may be stale.
@@ -119,7 +127,6 @@ class ClientConnection(ClientStream, asyncio.Protocol):
     __slots__ = ()
 
     served: int
-    transport: asyncio.Transport
 
     def attend(self, exchange: ClientEvents) -> None:
         """Serve this exchange from now on."""
@@ -209,4 +216,18 @@ class Home(Protocol):
         """It can serve again."""
         ...
 
-    def lost(self, connection: ClientConnection) -> None: ...
+    def lost(self, connection: Dialled) -> None: ...
+
+
+class Opens(Protocol):
+    """What a pool needs of whoever wants a connection for itself alone."""
+
+    def far_side(self, home: Home) -> Dialled:
+        """What the connection is to be read by; asked for once for each address that is tried."""
+        ...
+
+    def opened(self) -> None:
+        """It is there."""
+        ...
+
+    def not_opened(self, reason: Reason, detail: str) -> None: ...

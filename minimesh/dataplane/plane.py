@@ -12,6 +12,7 @@ from minimesh.dataplane.acceptor import Acceptor, bind
 from minimesh.dataplane.codec import FAST, Codec
 from minimesh.dataplane.listener import Listener
 from minimesh.dataplane.outbox import Outbox
+from minimesh.dataplane.tunnel.listener import TcpListener
 from minimesh.dataplane.upstream import Upstream
 from minimesh.dataplane.wheel import TICK, Wheel
 from minimesh.model import snapshot
@@ -158,7 +159,7 @@ class DataPlane:
         wanted = {
             name: spec
             for name, spec in new.listeners.items()
-            if name not in self._listeners or self._listeners[name].spec.address != spec.address
+            if name not in self._listeners or not _stays(self._listeners[name].spec, spec)
         }
         bound: dict[str, socket] = {}
         yielded: list[Acceptor] = []
@@ -184,12 +185,23 @@ class DataPlane:
     def _in_the_way(self, spec: snapshot.Listener, new: snapshot.Snapshot) -> Acceptor | None:
         """A listener of ours that has the port of another one's new address, and is about to leave it."""
         for name, listener in self._listeners.items():
-            stays = name in new.listeners and new.listeners[name].address == listener.spec.address
+            stays = name in new.listeners and _stays(listener.spec, new.listeners[name])
             if listener.spec.address.port == spec.address.port and not stays and not listener.draining:
                 return listener
         return None
 
     def _listener(self, spec: snapshot.Listener, bound: socket) -> Acceptor:
+        clock, random_bits = self._clock.monotonic, self._random.getrandbits
+        if spec.opaque:
+            return TcpListener(
+                spec,
+                bound,
+                loop=self._loop,
+                wheel=self._wheel,
+                telemetry=self._telemetry,
+                monotonic=clock,
+                random_bits=random_bits,
+            )
         return Listener(
             spec,
             bound,
@@ -198,8 +210,8 @@ class DataPlane:
             outbox=self._outbox,
             telemetry=self._telemetry,
             codec=self.codec,
-            monotonic=self._clock.monotonic,
-            random_bits=self._random.getrandbits,
+            monotonic=clock,
+            random_bits=random_bits,
         )
 
     def _replace(self, name: str, listener: Acceptor) -> None:
@@ -338,6 +350,11 @@ class DataPlane:
         if self._gone:
             self._gone = {upstream for upstream in self._gone if upstream.busy}
         self._timer = self._loop.call_later(TICK, self._tick)
+
+
+def _stays(old: snapshot.Listener, new: snapshot.Listener) -> bool:
+    """The same listener serves on; else another takes its place."""
+    return old.address == new.address and old.opaque is new.opaque
 
 
 def _bind(spec: snapshot.Listener) -> socket:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import TypeVar
 
 from minimesh.dataplane.codec import Codec
-from minimesh.dataplane.connections import ClientConnection, MultiplexedConnection
+from minimesh.dataplane.connections import ClientConnection, Dialled, MultiplexedConnection, Opens
 from minimesh.dataplane.destination import Dial, Pool
 from minimesh.dataplane.heads import OutgoingHead
 from minimesh.dataplane.hub import Hub
@@ -23,7 +23,7 @@ from minimesh.model.service import Protocol
 from minimesh.policy.admission import Admission
 from minimesh.policy.balance import RoundRobin
 
-C = TypeVar("C", ClientConnection, MultiplexedConnection)
+C = TypeVar("C", ClientConnection, MultiplexedConnection, Dialled)
 
 KEPT_SECONDS = 60.0
 KEPT_CONNECTIONS = 1024
@@ -43,7 +43,7 @@ class EndpointPool:
         self._dialling = 0
         self._upstream = upstream
         self._idle: list[ClientConnection] = []
-        self._open: set[ClientConnection] = set()
+        self._open: set[Dialled] = set()
         self._first_address = 0
         self._retired = False
         self.insists = upstream.spec.protocol in _HTTP2
@@ -125,10 +125,11 @@ class EndpointPool:
         else:
             self._idle.append(connection)
 
-    def lost(self, connection: ClientConnection) -> None:
+    def lost(self, connection: Dialled) -> None:
         self._open.discard(connection)
-        with contextlib.suppress(ValueError):
-            self._idle.remove(connection)
+        if isinstance(connection, ClientConnection):
+            with contextlib.suppress(ValueError):
+                self._idle.remove(connection)
 
     def retire(self) -> None:
         """No new exchange comes; what runs is left to end."""
@@ -179,6 +180,20 @@ class EndpointPool:
         else:
             made.attend(exchange)
             exchange.client_ready(made)
+
+    def open(self, tunnel: Opens) -> None:
+        """A connection that is the tunnel's own, which comes as `opened` or `not_opened`, never during this call."""
+        self._dialling += 1
+        self._upstream.spawn(self._open_for(tunnel))
+
+    async def _open_for(self, tunnel: Opens) -> None:
+        made = await self._connect(lambda: tunnel.far_side(self))
+        self._dialling -= 1
+        if isinstance(made, tuple):
+            tunnel.not_opened(*made)
+        else:
+            self._open.add(made)
+            tunnel.opened()
 
     async def connect_multiplexed(self) -> MultiplexedConnection | tuple[Reason, str]:
         hub = self._hub

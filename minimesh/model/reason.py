@@ -26,6 +26,7 @@ BAD_REQUEST = Reason("bad_request", 400, "the request is not well-formed HTTP", 
 CROSS_SITE = Reason("cross_site", 403, "a web page of another site may not call as a service", Fault.CLIENT)
 NO_ROUTE = Reason("no_route", 404, "no route matches this host and path", Fault.CLIENT)
 METHOD_NOT_ALLOWED = Reason("method_not_allowed", 405, "CONNECT and TRACE are not forwarded", Fault.CLIENT)
+NOT_TLS = Reason("not_tls", 400, "the connection does not begin with a TLS ClientHello", Fault.CLIENT)
 CLIENT_TIMEOUT = Reason("client_timeout", 408, "the request did not arrive in time", Fault.CLIENT)
 TARGET_TOO_LONG = Reason("target_too_long", 414, "the request target is too long", Fault.CLIENT)
 EXPECTATION_FAILED = Reason("expectation_failed", 417, "the only expectation known here is 100-continue", Fault.CLIENT)
@@ -52,6 +53,7 @@ REASONS: dict[str, Reason] = {
     reason.code: reason
     for reason in (
         BAD_REQUEST,
+        NOT_TLS,
         CROSS_SITE,
         NO_ROUTE,
         METHOD_NOT_ALLOWED,
@@ -84,4 +86,5 @@ class Cut(StrEnum):
     SLOW_READER = "slow_reader"
     SLOW_BODY = "slow_body"
     TIMED_OUT = "timed_out"
+    IDLE = "idle"
     STOPPED = "stopped"

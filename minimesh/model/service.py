@@ -37,11 +37,13 @@ class Dependency:
 
 
 class Protocol(StrEnum):
-    """What a service speaks. HTTP: HTTP/1.1 and HTTP/2, told apart by what arrives; H2, GRPC: HTTP/2 alone."""
+    """What a service speaks. HTTP: HTTP/1.1 and HTTP/2, told apart by what arrives; H2, GRPC: HTTP/2 alone;
+    TCP: bytes that the mesh does not look at."""
 
     HTTP = "http"
     H2 = "h2"
     GRPC = "grpc"
+    TCP = "tcp"
 
 
 class Probe(StrEnum):
@@ -123,7 +125,7 @@ class When:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. request: from its head to the end of the answer; idle: no byte either way."""
+    """Seconds. request: from its head to the end of the answer; idle: no byte either way, `inf` for no limit."""
 
     request: float | None = None
     connect: float = 1.0

@@ -44,6 +44,8 @@ class ListenerKind(StrEnum):
 class Listener:
     """A bound address where traffic enters, and as whom. An outbound listener has one route, to its callee.
 
+    opaque: what enters is passed on as bytes; the host of a route is then a server name of TLS, and its path is any.
+
     names: hosts that lead to one service each, all below `domain` (`shop.localhost`); other hosts below it that no
     route has are nobody's. domain "": there are none."""
 
@@ -54,9 +56,12 @@ class Listener:
     limits: Limits = Limits()
     names: tuple[Route, ...] = ()
     domain: str = ""
+    opaque: bool = False
 
     @property
     def name(self) -> str:
+        if self.opaque and self.kind is ListenerKind.GATEWAY:
+            return f"{self.source.service}:{self.address.port}"
         if self.kind is ListenerKind.GATEWAY:
             return self.source.service
         return f"{self.source.service}->{self.routes[0].to}"

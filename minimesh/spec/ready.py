@@ -70,5 +70,5 @@ def _asked(fields: Fields) -> Asked:
 READY = Key(
     "ready",
     Table((HTTP, TCP, LOG, EXEC, EVERY, TIMEOUT, WITHIN), _asked, short=HTTP, one_of=PROBES, later=("grpc",)),
-    "the readiness probe; left out: tcp where the port is written or it has an address, else: it runs",
+    "the readiness probe; left out: tcp where the port is written, it has an address or speaks tcp; else: it runs",
 )

@@ -1,6 +1,7 @@
 """`[services.NAME]`: a program that the mesh starts, or one that lives elsewhere."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from math import inf
 
 from minimesh.model.service import Breaker, Probe, Protocol, Ready, Restart, RestartPolicy, Scale, Service, Timeouts
 from minimesh.spec import codes
@@ -31,14 +32,23 @@ def _restart(fields: Fields) -> Restart:
 
 REQUEST = Key("request", Off(DURATION), "from its head to the end of the answer", '"off"')
 CONNECT = Key("connect", DURATION, "for a connection to an endpoint", '"1s"')
-IDLE = Key("idle", DURATION, "without a byte either way", '"5m"')
+IDLE = Key("idle", Off(DURATION), "without a byte either way; with tcp left out: no limit", '"5m"')
 
 
-def _timeouts(fields: Fields) -> Timeouts:
-    default = Timeouts()
-    return Timeouts(
-        fields.get(REQUEST, default.request), fields.get(CONNECT, default.connect), fields.get(IDLE, default.idle)
-    )
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the file says of a service's timeouts; what is left out is None, "off" is `inf`. `node`: of `request`."""
+
+    request: float | None = None
+    connect: float | None = None
+    idle: float | None = None
+    node: Node | None = field(default=None, repr=False, compare=False)
+
+
+def _limits(fields: Fields) -> Limits:
+    request, idle = fields.get(REQUEST, None), fields.get(IDLE, 0.0)
+    node = fields["request"] if fields.wrote("request") else None
+    return Limits(request, fields.get(CONNECT, None), inf if idle is None else idle or None, node)
 
 
 REQUESTS = Key("requests", Integer(1, 1_000_000, "1024"), "under way at once, at all its endpoints together", "1024")
@@ -56,8 +66,8 @@ ADDRESSES = Key("address", OneOrMore(ADDRESS), "where it is, if the mesh does no
 PORT = Key("port", PortOrNone(), 'what it listens on; left out: a free one as $PORT; "none": it does not listen')
 PROTOCOL = Key(
     "protocol",
-    Choice(Protocol, later=("tcp", "udp")),
-    "what it speaks: HTTP/1.1 and HTTP/2 as it comes, or HTTP/2 alone (h2, grpc); left out: found out",
+    Choice(Protocol, later=("udp",)),
+    "what it speaks: HTTP/1.1 and HTTP/2 as it comes, HTTP/2 alone (h2, grpc), or bytes (tcp); left out: found out",
 )
 RESTART = Key(
     "restart",
@@ -73,7 +83,7 @@ PROFILES = Key(
 )
 TIMEOUT = Key(
     "timeout",
-    Table((REQUEST, CONNECT, IDLE), _timeouts, short=REQUEST, later=("try",)),
+    Table((REQUEST, CONNECT, IDLE), _limits, short=REQUEST, later=("try",)),
     "how long calls to it may take",
     '"off"',
 )
@@ -148,7 +158,7 @@ def _service(fields: Fields) -> Service:
         ready=_ready(fields),
         restart=fields.get(RESTART, Restart()),
         profiles=fields.get(PROFILES, ()),
-        timeouts=fields.get(TIMEOUT, Timeouts()),
+        timeouts=_timeouts(fields),
         breaker=fields.get(BREAKER, Breaker()),
         where=fields.node.key_where,
     )
@@ -203,7 +213,8 @@ def _ready(fields: Fields) -> Ready:
     """The probe that was asked for, or the one that suits."""
     role = fields.node.reading.roles.get(fields.node.name, Role.SERVICE)
     external = fields.wrote("address")
-    suits = Probe.TCP if external or fields.get(PORT, None) else Probe.RUNNING
+    opaque = fields.get(PROTOCOL, None) is Protocol.TCP and role is not Role.WORKER
+    suits = Probe.TCP if external or opaque or fields.get(PORT, None) else Probe.RUNNING
     asked: Asked | None = fields.get(READY, None)
     if asked is None:
         return Ready(suits)
@@ -218,6 +229,20 @@ def _ready(fields: Fields) -> Ready:
         help_ = "ready = { tcp = true }" if external else 'ready = { log = "started" }'
         asked.node.note(codes.CONFLICT, message, help_)
     return replace(asked, probe=None).ready(suits)
+
+
+def _timeouts(fields: Fields) -> Timeouts:
+    """Connections of a protocol that is not known may be silent for days, and are not requests that could end."""
+    opaque = fields.get(PROTOCOL, None) is Protocol.TCP
+    default, limits = Timeouts(idle=inf) if opaque else Timeouts(), fields.get(TIMEOUT, Limits())
+    if opaque and limits.node is not None and limits.request is not None and limits.node.path[0] != "defaults":
+        message = f"{fields.node.name} speaks tcp, of which the mesh sees no requests that `timeout` could end"
+        limits.node.note(codes.CONFLICT, message, 'timeout = { idle = "1h" }')
+    return Timeouts(
+        None if opaque else limits.request,
+        default.connect if limits.connect is None else limits.connect,
+        default.idle if limits.idle is None else limits.idle,
+    )
 
 
 def _check_replicas(service: Service, fields: Fields) -> None:

@@ -11,6 +11,7 @@ _FAULT_OF_CUT = {
     Cut.CLIENT_GONE: Fault.CLIENT,
     Cut.SLOW_READER: Fault.CLIENT,
     Cut.SLOW_BODY: Fault.CLIENT,
+    Cut.IDLE: Fault.CLIENT,
     Cut.UPSTREAM_CUT: Fault.APP,
     Cut.TIMED_OUT: Fault.APP,
     Cut.STOPPED: Fault.MESH,

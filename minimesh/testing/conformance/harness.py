@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from minimesh.dataplane.codec import Codec
-from minimesh.dataplane.connections import ClientConnection, ServerConnection
+from minimesh.dataplane.connections import ClientConnection, Dialled, ServerConnection
 from minimesh.dataplane.heads import NO_FIELDS, Fields, OutgoingHead, RequestHead, ResponseHead
 from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.streams import ClientStream, Fate, ServerStream
@@ -238,7 +238,7 @@ class ClientHarness:
         assert not self.kept, "released twice"
         self.kept = True
 
-    def lost(self, connection: ClientConnection) -> None:
+    def lost(self, connection: Dialled) -> None:
         self.gone = True
         self.kept = False
 

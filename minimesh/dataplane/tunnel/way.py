@@ -1,0 +1,40 @@
+"""Where a listener of bytes leads, with everything that a connection needs already looked up."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from minimesh.dataplane.connections import ServerConnection
+from minimesh.dataplane.ids import RandomBits
+from minimesh.dataplane.upstream import Upstream
+from minimesh.dataplane.wheel import Wheel
+from minimesh.model.project import Limits
+from minimesh.telemetry.counters import RouteCounters
+from minimesh.telemetry.ring import Ring
+
+
+class Way:
+    """One service, and what is counted on the way to it."""
+
+    __slots__ = ("counters", "destination", "upstream")
+
+    def __init__(self, upstream: Upstream, counters: RouteCounters) -> None:
+        self.upstream = upstream
+        self.counters = counters
+        self.destination = upstream.spec.identity.service
+
+
+class Entry(Protocol):
+    """What a tunnel needs of the listener that accepted it."""
+
+    name: str
+    source: str
+    limits: Limits
+    wheel: Wheel
+    ring: Ring
+    monotonic: Callable[[], float]
+    random_bits: RandomBits
+    way: Way
+
+    def opened(self, connection: ServerConnection) -> None: ...
+
+    def closed(self, connection: ServerConnection) -> None: ...
