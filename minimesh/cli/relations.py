@@ -67,7 +67,7 @@ def callers(project: Project, settings: list[Setting], running: Running, callee:
     members: dict[str, Service | Task] = {**project.services, **project.tasks}
     service = project.services.get(callee)
     relations = [
-        _relation(member, callee, settings, running.variables(name), running)
+        _relation(project, member, callee, settings, running.variables(name), running)
         for name, member in members.items()
         if callee in member.callees
     ]
@@ -82,15 +82,21 @@ def calls(project: Project, settings: list[Setting], running: Running, caller: s
     if member is None:
         return []
     variables = running.variables(caller)
-    return [_relation(member, callee, settings, variables, running) for callee in callees(project, member)]
+    return [_relation(project, member, callee, settings, variables, running) for callee in callees(project, member)]
 
 
 def _relation(
-    caller: Service | Task, callee: str, settings: list[Setting], variables: Mapping[str, str], running: Running
+    project: Project,
+    caller: Service | Task,
+    callee: str,
+    settings: list[Setting],
+    variables: Mapping[str, str],
+    running: Running,
 ) -> Relation:
-    from minimesh.control.environment import variable_name  # noqa: PLC0415
+    from minimesh.control.environment import address_variable, variable_name  # noqa: PLC0415
 
-    variable = f"{variable_name(callee)}_URL"
+    service = project.services.get(callee)
+    variable = address_variable(service) if service else f"{variable_name(callee)}_URL"
     dependency = next((needed for needed in caller.depends_on if needed.name == callee), None)
     if dependency:
         key, where = "depends_on", str(dependency.where)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from minimesh.cli.context import Context
 from minimesh.cli.errors import Exit
 from minimesh.cli.options import Argument, Command, Option
-from minimesh.cli.text import NONE, escape, local_time, milliseconds, plural
+from minimesh.cli.text import NONE, escape, local_time, milliseconds, plural, size
 from minimesh.cli.values import number
 from minimesh.cli.values import status as status_value
 
@@ -64,7 +64,10 @@ def waiting_for(filters: dict[str, str | None], mesh: MeshView) -> str:
 
 
 def line(context: Context, request: TapView) -> str:
-    """`14:02:10.412 orders -> payments POST /charge 503 404ms try=3/3 secured=memory reason=… id=7f3a`"""
+    """`14:02:10.412 orders -> payments POST /charge 503 404ms try=3/3 secured=memory reason=… id=7f3a`, or of a
+    connection `14:02:10.412 orders -> db tcp 1.2s in=3.0KB out=12KB secured=memory endpoint=db-1 id=7f3a`"""
+    if request["protocol"] == "tcp":
+        return _connection(context, request)
     status = str(request["status"] or NONE)
     colour = {"5": ("red",), "4": ("yellow",), NONE: ("red",)}.get(status[0], ())
     words = [
@@ -90,6 +93,28 @@ def line(context: Context, request: TapView) -> str:
     return " ".join(words)
 
 
+def _connection(context: Context, ended: TapView) -> str:
+    """Of bytes there is nothing to show but how many; the mesh did not look."""
+    why = [f"{name}={escape(value)}" for name in ("reason", "cut") if (value := ended[name])]
+    colour = ("red",) if ended["fault"] in ("mesh", "app") else ("yellow",) if why else ()
+    words = [
+        local_time(ended["time"]),
+        f"{ended['source']} -> {ended['destination'] or NONE}",
+        context.out.paint(ended["protocol"], *colour),
+        *([escape(ended["host"])] if ended["host"] else []),
+        milliseconds(ended["duration_ms"]),
+        f"in={size(ended['bytes_in'])}",
+        f"out={size(ended['bytes_out'])}",
+        f"secured={ended['secured'] or NONE}",
+        *why,
+        f"endpoint={ended['endpoint'] or NONE}",
+        f"id={ended['id']}",
+    ]
+    if context.output == "wide":
+        words += [f"client={ended['client']}", f"tries={ended['tries']}", f"trace={ended['trace_id']}"]
+    return " ".join(words)
+
+
 WHICH = (
     Option(("--from",), "only requests of this service", "SVC", name="source"),
     Option(("--to",), "only requests to this service", "SVC"),
@@ -101,8 +126,8 @@ WHICH = (
 COMMANDS: dict[str, Command] = {
     "tap": Command(
         tap,
-        "Each request as it finishes: when, who to whom, method and path, status, how long, and why where\n"
-        "the mesh answered. With --json one object a line.",
+        "Each request or connection as it finishes: when, who to whom, method and path, status, how long, and\n"
+        "why where the mesh answered. With --json one object a line.",
         (
             ("minimesh tap payments", "what payments is asked and asks"),
             ("minimesh tap --to orders --status 5xx --max 1", "wait for the next failure"),

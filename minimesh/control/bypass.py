@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import anyio
 from anyio import to_thread
 
-from minimesh.control.environment import variable_name
 from minimesh.model.address import LOOPBACK
 from minimesh.supervise import sockets
 from minimesh.supervise.children import processes
@@ -26,30 +25,36 @@ MOST_KEPT = 256
 
 @dataclass(frozen=True, slots=True)
 class Bypass:
-    """service: of ours, that the caller belongs to; "" for a stranger."""
+    """service: of ours, that the caller belongs to; "" for a stranger. variable: where it finds the address to use."""
 
     caller: str
     service: str
     pid: int
     callee: str
     port: int
+    variable: str
 
     def __str__(self) -> str:
         """`web (pid 4312) calls orders at 10123 directly, around the mesh: use $ORDERS_URL`."""
         said = f"{self.caller} (pid {self.pid}) calls {self.callee} at {self.port} directly, around the mesh"
-        return f"{said}: use ${variable_name(self.callee)}_URL" if self.service else said
+        return f"{said}: use ${self.variable}" if self.service else said
 
 
 class Bypasses:
     """Each caller of a service is told of once: a service of ours by its name, others by their program."""
 
     def __init__(
-        self, run_id: str, statuses: Callable[[], Iterable[InstanceStatus]], tell: Callable[[Bypass], None]
+        self,
+        run_id: str,
+        statuses: Callable[[], Iterable[InstanceStatus]],
+        tell: Callable[[Bypass], None],
+        variable: Callable[[str], str],
     ) -> None:
-        """statuses: of the replicas that others are to call through the mesh."""
+        """statuses: of the replicas that others are to call through the mesh. variable: by the service's name."""
         self._run_id = run_id
         self._statuses = statuses
         self._tell = tell
+        self._variable = variable
         self._known: dict[tuple[str, str], Bypass] = {}
         self._seen = frozenset[int]()
 
@@ -86,7 +91,8 @@ class Bypasses:
             service = kin.instance_of(pid).partition("/")[0]
             if service != callee.name:
                 port = calls[inode].remote.port
-                found.append(Bypass(service or program_of(pid) or "a process", service, pid, callee.name, port))
+                caller, variable = service or program_of(pid) or "a process", self._variable(callee.name)
+                found.append(Bypass(caller, service, pid, callee.name, port, variable))
         return found
 
 

@@ -9,7 +9,7 @@ from minimesh.model.address import Address, loopback
 from minimesh.model.identity import Identity
 from minimesh.model.project import GATEWAY, Project
 from minimesh.model.route import Route
-from minimesh.model.service import Protocol, Service
+from minimesh.model.service import Service
 from minimesh.model.snapshot import Endpoint, Listener, ListenerKind, Snapshot, Upstream
 
 HTTP_PORT = 80
@@ -71,7 +71,7 @@ def service_names(project: Project, layout: Layout) -> dict[str, Route]:
     return {
         service.name: Route(service.name, host=f"{service.name}.{domain}", where=service.where)
         for service in project.services.values()
-        if takes_calls(service) and service.protocol is not Protocol.TCP and f"{service.name}.{domain}" not in written
+        if takes_calls(service) and not service.opaque and f"{service.name}.{domain}" not in written
     }
 
 
@@ -120,5 +120,5 @@ def _outbound(project: Project, layout: Layout, caller: str, callee: str) -> Lis
         layout.outbound[caller, callee],
         identity_of(project, caller),
         (Route(to=callee, where=service.where),),
-        opaque=service.protocol is Protocol.TCP,
+        opaque=service.opaque,
     )

@@ -29,7 +29,7 @@ def environment(
     """Of a replica (from 1) of a service that has a process, or of a task. from_files: of its env files."""
     process = caller.process
     assert process is not None, "only what has a process has an environment"
-    references = _References(layout, caller.name, layout.replicas.get((caller.name, replica)))
+    references = _References(project, layout, caller.name, layout.replicas.get((caller.name, replica)))
     mesh = mesh_environment(project, layout, caller, replica)
     return Environment(
         {**inherited, **from_files, **mesh}, tuple(part.render(references) for part in process.command.argv)
@@ -39,20 +39,35 @@ def environment(
 def mesh_environment(project: Project, layout: Layout, caller: Service | Task, replica: int) -> dict[str, str]:
     """What the mesh and `env` of the file add to the environment of a replica."""
     assert caller.process is not None, "only what has a process has an environment"
-    references = _References(layout, caller.name, layout.replicas.get((caller.name, replica)))
+    references = _References(project, layout, caller.name, layout.replicas.get((caller.name, replica)))
     written = {name: template.render(references) for name, template in caller.process.env.items()}
     return {**_mesh_variables(project, layout, caller, replica), **written}
 
 
 def _mesh_variables(project: Project, layout: Layout, caller: Service | Task, replica: int) -> dict[str, str]:
-    """`$PORT`, and `$ORDERS_URL` for each service that the caller may call."""
+    """`$PORT`, and for each service that the caller may call `$ORDERS_URL`; of one that speaks tcp `$DB_ADDR`,
+    `$DB_HOST` and `$DB_PORT`."""
     variables = {"PYTHONUNBUFFERED": "1"}  # a pipe would make Python keep its output to itself
     port = layout.replicas.get((caller.name, replica))
     if port is not None:
         variables["PORT"] = str(port)
     for callee in callees(project, caller):
-        variables[f"{variable_name(callee)}_URL"] = layout.outbound[caller.name, callee].url
+        service, address = project.services[callee], layout.outbound[caller.name, callee]
+        variables[address_variable(service)] = str(address) if service.opaque else address.url
+        if service.opaque:
+            variables[f"{variable_name(callee)}_HOST"] = address.host
+            variables[f"{variable_name(callee)}_PORT"] = str(address.port)
     return variables
+
+
+def address_variable(service: Service) -> str:
+    """The variable in which a caller finds where it reaches a service."""
+    return f"{variable_name(service.name)}_{'ADDR' if service.opaque else 'URL'}"
+
+
+def url_of(service: Service, address: Address) -> str:
+    """Where a service is reached, as a URL: of one that speaks tcp with a scheme that says so."""
+    return f"tcp://{address}" if service.opaque else address.url
 
 
 def variable_name(service: str) -> str:
@@ -64,6 +79,7 @@ def variable_name(service: str) -> str:
 class _References:
     """What `${orders.url}` and `${self.port}` stand for, as one caller sees it."""
 
+    project: Project
     layout: Layout
     caller: str
     own_port: int | None
@@ -72,14 +88,19 @@ class _References:
         address = self._address(reference)
         match reference.attribute:
             case "url":
-                return address.url
+                return self._url(reference, address)
             case "host":
                 return address.host
             case "port":
                 return str(address.port)
-            case "address":
+            case "address" | "addr":
                 return str(address)
         raise ValueError(f"{reference} has no such attribute")
+
+    def _url(self, reference: Reference, address: Address) -> str:
+        name = self.caller if reference.service == "self" else reference.service
+        service = self.project.services.get(name)
+        return address.url if service is None else url_of(service, address)
 
     def _address(self, reference: Reference) -> Address:
         if reference.service in ("self", self.caller):

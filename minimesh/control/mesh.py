@@ -14,6 +14,7 @@ from minimesh.control.apply import Changes
 from minimesh.control.autoscaler import Autoscaler
 from minimesh.control.bypass import Bypasses
 from minimesh.control.compile import compile_snapshot, without_gateway
+from minimesh.control.environment import address_variable
 from minimesh.control.handover import Body
 from minimesh.control.journal import MESH, Journal
 from minimesh.control.layout import Layout, takes_calls
@@ -108,7 +109,7 @@ class Mesh:
         )
         self.autoscaler = Autoscaler(lambda: self.project, self.windows, self.changes.scale, self.telling.note)
         self.access_log = AccessLogKeeper(self.project, telemetry.ring, self.telling.note)
-        self.bypasses = Bypasses(prepared.run.run_id, self._called_replicas, self.telling.bypass)
+        self.bypasses = Bypasses(prepared.run.run_id, self._called_replicas, self.telling.bypass, self._variable)
         self.watching = Watching(prepared.world, self.supervisor, self.changes, self.journal, report, clock)
         self.ended = anyio.Event()
         self._at_end: list[Callable[[], None]] = []
@@ -302,6 +303,9 @@ class Mesh:
         served, self._served = self._served, self.telemetry.ring.total
         if not self.stopping:
             self.collector.care(now, quiet=served == self._served)
+
+    def _variable(self, service: str) -> str:
+        return address_variable(self.project.services[service])
 
     def _called_replicas(self) -> list[InstanceStatus]:
         services = self.project.services

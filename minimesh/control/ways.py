@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from minimesh.control import routing
 from minimesh.control.compile import domain_of
-from minimesh.control.environment import variable_name
+from minimesh.control.environment import address_variable, url_of
 from minimesh.control.layout import listening_replicas, pairs, takes_calls
 from minimesh.control.mesh import Mesh
 from minimesh.control.show import edge_views, own_urls, service_views
@@ -69,9 +69,18 @@ def _by_gateway(mesh: Mesh, name: str) -> list[ReachedView]:
 
 
 def _by_services(mesh: Mesh, name: str) -> list[ReachedView]:
-    variable = f"{variable_name(name)}_URL"
+    service = mesh.project.services.get(name)
+    if service is None:
+        return []
+    variable = address_variable(service)
     return [
-        {"caller": caller, "address": str(address), "url": address.url, "variable": variable, "route": None}
+        {
+            "caller": caller,
+            "address": str(address),
+            "url": url_of(service, address),
+            "variable": variable,
+            "route": None,
+        }
         for (caller, callee), address in mesh.layout.outbound.items()
         if callee == name
     ]

@@ -187,6 +187,11 @@ class Service:
     where: Where = NOWHERE
 
     @property
+    def opaque(self) -> bool:
+        """What is said to it is bytes, which the mesh passes on and does not look at."""
+        return self.protocol is Protocol.TCP
+
+    @property
     def callees(self) -> tuple[str, ...]:
         """The services that this one may call, in order of mention, each once.
 

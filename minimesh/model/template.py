@@ -8,7 +8,7 @@ from minimesh.model.where import NOWHERE, Where
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """`${orders.url}`: an attribute (`url`, `host`, `port`, `address`) of a service, or of `self`."""
+    """`${orders.url}`: an attribute (`url`, `host`, `port`, `address` or `addr`) of a service, or of `self`."""
 
     service: str
     attribute: str

@@ -3,7 +3,7 @@
 ${NAME}             of the environment; an error where it is not set
 ${NAME:-default}    the default where it is not set or empty; it may hold ${…} again
 ${NAME:?message}    an error with this message where it is not set or empty
-${orders.url}       the mesh's own: url, host, port or address of a service, or of `self`
+${orders.url}       the mesh's own: url, host, port or address (addr) of a service, or of `self`
 $${                 a literal "${"
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from minimesh.spec import codes
 from minimesh.spec.text_error import TextError
 
-ATTRIBUTES = ("url", "host", "port", "address")
+ATTRIBUTES = ("url", "host", "port", "address", "addr")
 
 _MARK = re.compile(r"\$\$\{|\$\{|\}")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:-|:\?)(.*))?", re.DOTALL)

@@ -31,6 +31,10 @@ CALLER = """
 """
 
 
+def address_of(service: str) -> str:
+    return f"{service.upper()}_URL"
+
+
 async def test_each_caller_is_told_of_once_and_by_name(stage: "Stage") -> None:
     port = free_port()
     told: list[Bypass] = []
@@ -38,7 +42,7 @@ async def test_each_caller_is_told_of_once_and_by_name(stage: "Stage") -> None:
     web = stage.program("web", CALLER.format(port=port), "orders")
     async with stage.supervise(orders, web) as supervisor:
         await stage.until(lambda: stage.said("web"))
-        bypasses = Bypasses(stage.run.run_id, supervisor.status, told.append)
+        bypasses = Bypasses(stage.run.run_id, supervisor.status, told.append, address_of)
         with socket.create_connection(("127.0.0.1", port)):  # this process is the mesh here
             await bypasses.look()
             await bypasses.look()
@@ -56,7 +60,7 @@ async def test_a_stranger_is_named_by_its_program_and_the_mesh_calls_nobody_arou
     # Started by another run: for this one it is a stranger.
     async with stage.supervise(orders, stage.program("web", CALLER.format(port=port), "orders")) as supervisor:
         await stage.until(lambda: stage.said("web"))
-        bypasses = Bypasses("another run", lambda: [stage.of("orders")], told.append)
+        bypasses = Bypasses("another run", lambda: [stage.of("orders")], told.append, address_of)
         await bypasses.look()
         (found,) = [each for each in told if each.pid == stage.of("web").pid]
         assert (found.service, found.port) == ("", port)
@@ -67,6 +71,6 @@ async def test_a_stranger_is_named_by_its_program_and_the_mesh_calls_nobody_arou
 
 async def test_where_nothing_runs_nothing_is_looked_for(stage: "Stage") -> None:
     told: list[Bypass] = []
-    bypasses = Bypasses(stage.run.run_id, list, told.append)
+    bypasses = Bypasses(stage.run.run_id, list, told.append, address_of)
     await bypasses.look()
     assert bypasses.known() == ()
