@@ -7,7 +7,7 @@ from minimesh.control.layout import Layout, pairs, takes_calls
 from minimesh.control.names import is_literal, is_loopback
 from minimesh.model.address import Address, loopback
 from minimesh.model.identity import Identity
-from minimesh.model.project import GATEWAY, Project
+from minimesh.model.project import GATEWAY, Gateway, Project, TcpPort
 from minimesh.model.route import Route
 from minimesh.model.service import Service
 from minimesh.model.snapshot import Endpoint, Listener, ListenerKind, Snapshot, Upstream
@@ -33,7 +33,7 @@ def compile_snapshot(project: Project, layout: Layout, endpoints: Endpoints, gen
             tuple(names.values()),
             domain_of(project) if names else "",
         )
-        listeners.insert(0, way_in)
+        listeners = [way_in, *_tcp_ports(gateway, identity), *listeners]
     return Snapshot(
         generation,
         project.hop,
@@ -44,6 +44,24 @@ def compile_snapshot(project: Project, layout: Layout, endpoints: Endpoints, gen
             if takes_calls(service)
         },
     )
+
+
+def _tcp_ports(gateway: Gateway, identity: Identity) -> list[Listener]:
+    """One listener for each port, whatever names are asked for on it."""
+    entries: dict[Address, list[TcpPort]] = {}
+    for entry in gateway.tcp:
+        entries.setdefault(entry.listen, []).append(entry)
+    return [
+        Listener(
+            ListenerKind.GATEWAY,
+            address,
+            identity,
+            tuple(Route(each.to, host=each.sni, where=each.where) for each in shared),
+            gateway.limits,
+            opaque=True,
+        )
+        for address, shared in entries.items()
+    ]
 
 
 def with_endpoints(snapshot: Snapshot, changed: Endpoints) -> Snapshot:

@@ -9,7 +9,7 @@ from minimesh.control.layout import Layout, listening_replicas, pairs
 from minimesh.control.paths import StateFolder
 from minimesh.control.report import Problem
 from minimesh.model.address import LOOPBACK, Address
-from minimesh.model.project import DEFAULT_GATEWAY_PORT, GATEWAY, Project
+from minimesh.model.project import DEFAULT_GATEWAY_PORT, GATEWAY, Gateway, Project
 from minimesh.model.snapshot import Listener, ListenerKind
 
 HOST = LOOPBACK[0]
@@ -85,7 +85,13 @@ def cannot_listen(project: Project, listener: Listener, error: OSError) -> Start
     address = listener.address
     is_gateway = listener.kind is ListenerKind.GATEWAY
     where = str(project.gateway.where) if is_gateway and project.gateway else ""
-    if is_gateway and error.errno == errno.EADDRINUSE:
+    if listener.opaque and is_gateway:
+        where = str(listener.routes[0].where)
+        if error.errno == errno.EADDRINUSE:
+            message = f"port {address.port} of the gateway, for tcp, is already in use"
+            help_ = f'tcp = [{{ listen = {address.port + 1}, to = "{listener.routes[0].to}" }}]'
+            return StartError(Problem(codes.GATEWAY_PORT, message, where, _evidence(address.port), help_))
+    elif is_gateway and error.errno == errno.EADDRINUSE:
         message = f"gateway port {address.port} is already in use"
         help_ = f"minimesh up --set gateway.http={address.port + 1}"
         return StartError(Problem(codes.GATEWAY_PORT, message, where, _evidence(address.port), help_))
@@ -95,14 +101,17 @@ def cannot_listen(project: Project, listener: Listener, error: OSError) -> Start
 
 def may_choose_again(project: Project, listener: Listener) -> bool:
     """The port of the listener was our choice, so another one will do."""
-    return listener.kind is not ListenerKind.GATEWAY or not (project.gateway and project.gateway.listen)
+    if listener.kind is not ListenerKind.GATEWAY:
+        return True
+    return not listener.opaque and not (project.gateway and project.gateway.listen)
 
 
 def _written(project: Project) -> Sequence[int]:
     services = [service.port for service in project.services.values() if service.port is not None]
     elsewhere = [address.port for service in project.services.values() for address in service.addresses]
-    listen = project.gateway.listen if project.gateway else None
-    return (*services, *elsewhere, *([listen.port] if listen else []))
+    gateway = project.gateway or Gateway()
+    tcp = [entry.listen.port for entry in gateway.tcp]
+    return (*services, *elsewhere, *([gateway.listen.port] if gateway.listen else []), *tcp)
 
 
 def _gateway(project: Project, book: ports.PortBook) -> Address | None:

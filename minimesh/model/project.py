@@ -29,6 +29,17 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class TcpPort:
+    """Where connections come in that are passed on as bytes. sni: only those of TLS that ask for this name, in lower
+    case, `"db.test"` or `"*.db.test"` for any name below."""
+
+    listen: Address
+    to: str
+    sni: str | None = None
+    where: Where = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
 class Gateway:
     """The way in. `listen` None: port 7080 on loopback where that is free, else a stable free one."""
 
@@ -36,6 +47,7 @@ class Gateway:
     limits: Limits = Limits()
     routes: tuple[Route, ...] = ()
     where: Where = NOWHERE
+    tcp: tuple[TcpPort, ...] = ()
 
 
 class LogFormat(StrEnum):

@@ -9,6 +9,7 @@ from minimesh.spec.many import ListOf
 from minimesh.spec.node import Node
 from minimesh.spec.route import ROUTE
 from minimesh.spec.schema import Fields, Key, Table
+from minimesh.spec.tcpport import TCP_PORT, check_tcp_ports
 
 # ---- limits
 
@@ -46,12 +47,17 @@ LIMITS = Key(
 )
 ROUTES = Key("routes", ListOf(ROUTE, "a list of tables"), "which requests go where", "[]")
 
+TCP = Key("tcp", ListOf(TCP_PORT, "a list of tables"), "ports whose connections go to a service as bytes", "[]")
+
 
 def _gateway(fields: Fields) -> Gateway:
     routes = fields.get(ROUTES, ())
     if routes:
         _check_routes(routes, fields["routes"].items)
-    return Gateway(fields.get(HTTP, None), fields.get(LIMITS, Limits()), routes, fields.node.key_where)
+    listen, tcp = fields.get(HTTP, None), fields.get(TCP, ())
+    if tcp:
+        check_tcp_ports(tcp, listen, fields["tcp"].items)
+    return Gateway(listen, fields.get(LIMITS, Limits()), routes, fields.node.key_where, tcp)
 
 
 def _check_routes(routes: tuple[Route, ...], nodes: list[Node]) -> None:
@@ -72,9 +78,9 @@ def _check_routes(routes: tuple[Route, ...], nodes: list[Node]) -> None:
 GATEWAY = Key(
     "gateway",
     Table(
-        (HTTP, LIMITS, ROUTES),
+        (HTTP, LIMITS, ROUTES, TCP),
         _gateway,
-        later=("https", "auth", "trusted_proxies", "allow_ips", "tcp"),
+        later=("https", "auth", "trusted_proxies", "allow_ips"),
         example="{ http = 7080 }",
     ),
     "the way in from outside",

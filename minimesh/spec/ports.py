@@ -13,6 +13,8 @@ def check_ports(services: Mapping[str, Service], gateway: Gateway, root: Node) -
     owners: dict[int, tuple[str, Node]] = {}
     if gateway.listen:
         owners[gateway.listen.port] = (GATEWAY, root.children[GATEWAY].children["http"])
+    for index, entry in enumerate(gateway.tcp):
+        owners.setdefault(entry.listen.port, (GATEWAY, root.children[GATEWAY].children["tcp"].items[index]))
     for name, service in services.items():
         if not service.port:
             continue

@@ -1,7 +1,7 @@
 """The whole file: its sections, and what is checked across them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from minimesh.model.project import AccessLog, Gateway, LogLimits, Project
@@ -16,6 +16,7 @@ from minimesh.spec.many import MapOf
 from minimesh.spec.mesh import MESH, Mesh
 from minimesh.spec.names import check_name, check_task_name, fitting, roles
 from minimesh.spec.node import Node
+from minimesh.spec.opaque import check_routes
 from minimesh.spec.ports import check_ports
 from minimesh.spec.schema import Fields, Key, Kind, Table
 from minimesh.spec.service import LATER as SERVICE_LATER
@@ -88,6 +89,7 @@ def read_project(document: Node, file: Path) -> Project:
     reading.roles = roles(document)
     said = FILE.read(document)
     check_cycles(reading, said.services, said.tasks)
+    check_routes(said.services, said.gateway, document)
     check_ports(said.services, said.gateway, document)
     name = said.mesh.name or fitting(reading.root.name)
     return Project(
@@ -109,6 +111,6 @@ def with_default_route(gateway: Gateway, services: Mapping[str, Service]) -> Gat
     if gateway.routes or len(services) != 1:
         return gateway
     (service,) = services.values()
-    if not service.has_port:
+    if not service.has_port or service.opaque:
         return gateway
-    return Gateway(gateway.listen, gateway.limits, (Route(service.name, where=service.where),), gateway.where)
+    return replace(gateway, routes=(Route(service.name, where=service.where),))

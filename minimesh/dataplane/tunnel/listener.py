@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from minimesh.dataplane.acceptor import Acceptor
 from minimesh.dataplane.connections import ServerConnection
 from minimesh.dataplane.ids import RandomBits
+from minimesh.dataplane.router import Router
 from minimesh.dataplane.tunnel.tunnel import PROTOCOL, Tunnel
 from minimesh.dataplane.tunnel.way import Way
 from minimesh.dataplane.upstream import Upstream
@@ -17,9 +18,7 @@ from minimesh.telemetry.counters import CounterKey
 
 
 class TcpListener(Acceptor):
-    """Each of its connections becomes a tunnel of its own, all to one service."""
-
-    way: Way
+    """Each of its connections becomes a tunnel of its own."""
 
     def __init__(
         self,
@@ -34,14 +33,21 @@ class TcpListener(Acceptor):
     ) -> None:
         super().__init__(spec, bound, loop=loop, wheel=wheel)
         self.ring = telemetry.ring
+        self.way: Way | None = None
+        self.by_name: Router[Way] | None = None
+        self.unrouted = telemetry.counters.of(CounterKey(self.source, "", "-"))
         self.monotonic = monotonic
         self.random_bits = random_bits
         self._counters = telemetry.counters
 
     def apply(self, spec: snapshot.Listener, upstreams: Mapping[str, Upstream]) -> None:
         super().apply(spec, upstreams)
-        service = spec.routes[0].to
-        self.way = Way(upstreams[service], self._counters.of(CounterKey(self.source, service, PROTOCOL)))
+        ways = [(route.host, route.path, self._way(route.to, upstreams)) for route in spec.routes]
+        self.way = next((way for host, _, way in ways if host is None), None)
+        self.by_name = Router(ways) if any(host for host, _, _ in ways) else None
+
+    def _way(self, service: str, upstreams: Mapping[str, Upstream]) -> Way:
+        return Way(upstreams[service], self._counters.of(CounterKey(self.source, service, PROTOCOL)))
 
     def _connection(self) -> ServerConnection:
         near = Tunnel(self).near

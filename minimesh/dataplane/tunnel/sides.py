@@ -137,8 +137,7 @@ class NearSide(Side, ServerConnection):
     def data_received(self, data: bytes) -> None:
         onward = self._onward
         if onward is None:
-            self._early += data
-            self.hold(True)
+            self._keep(data)
             return
         tunnel = self._tunnel
         size = len(data)
@@ -146,6 +145,16 @@ class NearSide(Side, ServerConnection):
         self._counters.bytes_in += size
         tunnel.due = self._wheel.now + self._idle
         onward(data)
+
+    def _keep(self, data: bytes) -> None:
+        self._early += data
+        if not (self._begun and self._tunnel.wants(self._early)):
+            self.hold(True)
+
+    def eof_received(self) -> bool:
+        if self._begun:
+            self._tunnel.wants_end()
+        return super().eof_received()
 
     def connection_lost(self, error: Exception | None) -> None:
         self.gone()
@@ -187,7 +196,8 @@ class NearSide(Side, ServerConnection):
         self._early = early
 
     def go_on(self) -> None:
-        """Nothing to do: it began when it was connected, and what was inherited waits like what comes early."""
+        early, self._early = self._early, b""
+        self._keep(early)
 
 
 class FarSide(Side, Dialled):

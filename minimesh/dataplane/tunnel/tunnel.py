@@ -12,13 +12,16 @@ Whatever ends it ends in `_finish`, which leaves one record and no reference to 
 
 from __future__ import annotations
 
+from math import inf
+
 from minimesh.dataplane.connections import Home, cut
 from minimesh.dataplane.ids import traceparent
+from minimesh.dataplane.tunnel.hello import NotTlsError, server_name
 from minimesh.dataplane.tunnel.sides import FarSide, NearSide, Side
 from minimesh.dataplane.tunnel.way import Entry, Way
 from minimesh.dataplane.upstream import EndpointPool
 from minimesh.dataplane.wheel import Timed
-from minimesh.model.reason import NO_ENDPOINT, Cut, Reason
+from minimesh.model.reason import CLIENT_TIMEOUT, NO_ENDPOINT, NO_ROUTE, NOT_TLS, Cut, Reason
 from minimesh.telemetry.histogram import bucket_of
 
 PROTOCOL = "tcp"
@@ -29,6 +32,8 @@ _MOST_DIALS = 2
 class Tunnel(Timed):
     """Made by a listener for a connection, whose near side sets it going. Implements Opens.
 
+    `_name`: the server that the caller's TLS asked for. `_way`: None while that is read.
+
     `near`, `far`: None once they are gone, and `far` before it is dialled. `_connected`: when they were joined.
     `_closing`: both have shut their side. `_unsent`: bytes that waited when it was last looked at."""
 
@@ -36,6 +41,7 @@ class Tunnel(Timed):
         "_closing",
         "_connected",
         "_entry",
+        "_name",
         "_over",
         "_peer",
         "_pool",
@@ -60,19 +66,60 @@ class Tunnel(Timed):
         self._pool: EndpointPool | None = None
         self._started = entry.monotonic()
         self._connected = 0.0
+        self._name = b""
         self._peer = ""
         self._tries = self._unsent = 0
         self._closing = self._over = False
         self._traceparent = traceparent(b"", entry.random_bits)
 
-    # --- towards the endpoint ----------------------------------------------------------------------------------
-
     def begin(self, peer: str) -> None:
+        """Its near side is there, whose address that is."""
         self._peer = peer
-        self._dial(self._entry.way)
+        entry = self._entry
+        if entry.by_name is None and entry.way is not None:
+            self._dial(entry.way)
+        else:
+            self._wait(entry.limits.head)
+
+    # --- choosing ----------------------------------------------------------------------------------------------
+
+    def wants(self, data: bytes) -> bool:
+        """Whether more than this must be read to tell where it leads."""
+        if self._way is not None or self._over:
+            return False
+        try:
+            name = server_name(data)
+        except NotTlsError as error:
+            self._unnamed(NOT_TLS, str(error))
+            return False
+        if name is None:
+            return True
+        self._name = name
+        way = self._entry.by_name.find(name, b"") if self._entry.by_name is not None else None
+        if way is not None:
+            self._dial(way)
+        else:
+            asked = f"for {name.decode()}" if name else "for no name"
+            self._unnamed(NO_ROUTE, f"the client asks {asked}, which no `sni` of {self._entry.name} has")
+        return False
+
+    def wants_end(self) -> None:
+        """The caller has shut its side."""
+        if self._way is None and not self._over:
+            self._unnamed(NOT_TLS, "the client shut its side before it had sent a whole ClientHello")
+
+    def _unnamed(self, reason: Reason, detail: str) -> None:
+        """What has no name that is known goes where everything goes, if there is such a way."""
+        if self._entry.way is not None:
+            self._dial(self._entry.way)
+        else:
+            self._refuse(reason, detail)
+
+    # --- towards the endpoint ----------------------------------------------------------------------------------
 
     def _dial(self, way: Way) -> None:
         self._way = way
+        self.due = inf
         way.counters.requests += 1
         pool = way.upstream.pick()
         if pool is None:
@@ -167,7 +214,9 @@ class Tunnel(Timed):
 
     def timed_out(self) -> None:
         way = self._way
-        assert way is not None
+        if way is None:
+            self._unnamed(CLIENT_TIMEOUT, f"no whole ClientHello after {self._entry.limits.head:g} s")
+            return
         limit = self._entry.limits.send if self._closing else way.upstream.spec.timeouts.idle
         waiting = self._waiting()
         if waiting < self._unsent or (waiting and not self._unsent):
@@ -186,10 +235,11 @@ class Tunnel(Timed):
     def _finish(self, reason: Reason | None = None, how: str = "", detail: str = "") -> None:
         self._over = True
         entry, way, pool = self._entry, self._way, self._pool
-        assert way is not None
         entry.wheel.forget(self)
         now = entry.monotonic()
-        counters = way.counters
+        counters = entry.unrouted if way is None else way.counters
+        if way is None:
+            counters.requests += 1
         # As with a request: what was joined counts as one that was answered 101, what was refused by its reason.
         status = reason.status if reason is not None else 101 if self._connected else 0
         counters.classes[status // 100] += 1
@@ -206,12 +256,12 @@ class Tunnel(Timed):
                 now - self._started,
                 self._connected - self._started if self._connected else 0.0,
                 entry.source,
-                way.destination,
+                "" if way is None else way.destination,
                 counters.key.route,
                 entry.name,
                 "" if pool is None else pool.name,
                 b"",
-                b"",
+                self._name,
                 b"",
                 0,
                 "" if reason is None else reason.code,

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from minimesh.dataplane.connections import ServerConnection
 from minimesh.dataplane.ids import RandomBits
+from minimesh.dataplane.router import Router
 from minimesh.dataplane.upstream import Upstream
 from minimesh.dataplane.wheel import Wheel
 from minimesh.model.project import Limits
@@ -31,9 +32,13 @@ class Entry(Protocol):
     limits: Limits
     wheel: Wheel
     ring: Ring
+    unrouted: RouteCounters
     monotonic: Callable[[], float]
     random_bits: RandomBits
-    way: Way
+    way: Way | None
+    """Where a connection goes whatever name it asks for; None: nowhere."""
+    by_name: Router[Way] | None
+    """By the server name that a TLS client asks for; None: nobody is asked for a name."""
 
     def opened(self, connection: ServerConnection) -> None: ...
 
