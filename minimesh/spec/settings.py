@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 from minimesh.model.project import Project
 from minimesh.model.service import Probe
@@ -74,6 +75,10 @@ def derived(project: Project) -> Derived:
         idle |= {(*ready, probe) for probe in PROBES if probe != service.ready.probe}
         if service.ready.probe is Probe.TCP:
             values[*ready, "tcp"] = True
+        if service.timeouts.idle == inf:
+            values["services", name, "timeout", "idle"] = "off"
+        if service.opaque:
+            idle.add(("services", name, "timeout", "request"))
     return Derived(values, frozenset(idle))
 
 

@@ -7,6 +7,8 @@ letter: what is not exactly that is not TLS, since what is passed on by its name
 LARGEST_HELLO = 16 * 1024
 _RECORD_HEAD = 5
 _LARGEST_RECORD = 16 * 1024
+_MOST_RECORDS = 64
+"""Each look at what has come begins anew, so what comes in crumbs must not cost more than what comes whole."""
 _HANDSHAKE, _CLIENT_HELLO = 22, 1
 _SERVER_NAME, _HOST_NAME = 0, 0
 _NAME_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-._")
@@ -19,7 +21,7 @@ class NotTlsError(Exception):
 def server_name(data: bytes) -> bytes | None:
     """In lower case; b"" where the client names none; None while more bytes are needed to tell.
 
-    Raises NotTlsError, also for a hello of more than LARGEST_HELLO bytes."""
+    Raises NotTlsError, also where a hello has more than LARGEST_HELLO bytes."""
     hello = _hello(data)
     if hello is not None:
         return _name(hello)
@@ -32,19 +34,21 @@ def _hello(data: bytes) -> bytes | None:
     """The body of the ClientHello, gathered out of as many records as it takes."""
     said = b""
     at = 0
-    while at < len(data):
+    for _ in range(_MOST_RECORDS):
+        if at >= len(data):
+            return None
         if data[at] != _HANDSHAKE:
             raise NotTlsError(f"the first byte of a record is {data[at]:#04x}, of a handshake it is 0x16")
         if at + 1 < len(data) and data[at + 1] != 3:
             raise NotTlsError(f"the version of a record is {data[at + 1]}, of TLS it is 3")
         if len(data) < at + _RECORD_HEAD:
-            break
+            return None
         size = int.from_bytes(data[at + 3 : at + 5])
         if not 0 < size <= _LARGEST_RECORD:
             raise NotTlsError(f"a record of the handshake has {size} bytes")
         said += data[at + _RECORD_HEAD : at + _RECORD_HEAD + size]
         at += _RECORD_HEAD + size
-        if said[0] != _CLIENT_HELLO:
+        if said and said[0] != _CLIENT_HELLO:
             raise NotTlsError(f"the handshake begins with message {said[0]}, not with a ClientHello")
         length = int.from_bytes(said[1:4])
         if len(said) >= 4:
@@ -52,7 +56,7 @@ def _hello(data: bytes) -> bytes | None:
                 raise NotTlsError(f"the ClientHello is longer than {LARGEST_HELLO} bytes")
             if len(said) >= 4 + length:
                 return said[4 : 4 + length]
-    return None
+    raise NotTlsError(f"the ClientHello is spread over more than {_MOST_RECORDS} records")
 
 
 class _Reader:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 class Side(asyncio.Protocol):
-    """`ended`: its peer has shut its own sending side. `_onward` writes to the other side; None before they are joined
-    and after this one is gone. `_early`: what was read before."""
+    """`blocked`: its peer does not take what is sent. `ended`: its peer has shut its own sending side. `_onward` writes
+    to the other side; None before they are joined and after this one is gone. `_early`: what was read before."""
 
     __slots__ = (
         "_counters",
@@ -33,6 +33,7 @@ class Side(asyncio.Protocol):
         "_other",
         "_tunnel",
         "_wheel",
+        "blocked",
         "ended",
         "transport",
     )
@@ -48,7 +49,7 @@ class Side(asyncio.Protocol):
         self._onward: Callable[[bytes], None] | None = None
         self._early = b""
         self._idle = inf
-        self.ended = False
+        self.blocked = self.ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport = cast("asyncio.Transport", transport)  # uvloop's do not inherit from it
@@ -66,11 +67,13 @@ class Side(asyncio.Protocol):
 
     def go(self) -> None:
         """Pass on what came before the two were joined."""
-        early, self._early = self._early, b""
+        early, other = self._early, self._other
+        self._early = b""
+        assert other is not None
         if early:
             self.data_received(early)
         if not self.ended:
-            self.hold(False)
+            self.hold(other.blocked)
         elif not self._end():
             self.transport.close()
 
@@ -83,10 +86,12 @@ class Side(asyncio.Protocol):
             self.transport.resume_reading()
 
     def pause_writing(self) -> None:
+        self.blocked = True
         if self._other is not None:
             self._other.hold(True)
 
     def resume_writing(self) -> None:
+        self.blocked = False
         if self._other is not None:
             self._other.hold(False)
 
