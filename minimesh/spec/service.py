@@ -1,6 +1,6 @@
 """`[services.NAME]`: a program that the mesh starts, or one that lives elsewhere."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import inf
 
 from minimesh.model.service import Breaker, Probe, Protocol, Ready, Restart, RestartPolicy, Scale, Service, Timeouts
@@ -35,20 +35,12 @@ CONNECT = Key("connect", DURATION, "for a connection to an endpoint", '"1s"')
 IDLE = Key("idle", Off(DURATION), "without a byte either way; with tcp left out: no limit", '"5m"')
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the file says of a service's timeouts; what is left out is None, "off" is `inf`. `node`: of `request`."""
-
-    request: float | None = None
-    connect: float | None = None
-    idle: float | None = None
-    node: Node | None = field(default=None, repr=False, compare=False)
-
-
-def _limits(fields: Fields) -> Limits:
-    request, idle = fields.get(REQUEST, None), fields.get(IDLE, 0.0)
-    node = fields["request"] if fields.wrote("request") else None
-    return Limits(request, fields.get(CONNECT, None), inf if idle is None else idle or None, node)
+def _timeouts(fields: Fields) -> Timeouts:
+    default = Timeouts()
+    idle = fields.get(IDLE, default.idle)
+    return Timeouts(
+        fields.get(REQUEST, default.request), fields.get(CONNECT, default.connect), inf if idle is None else idle
+    )
 
 
 REQUESTS = Key("requests", Integer(1, 1_000_000, "1024"), "under way at once, at all its endpoints together", "1024")
@@ -67,7 +59,7 @@ PORT = Key("port", PortOrNone(), 'what it listens on; left out: a free one as $P
 PROTOCOL = Key(
     "protocol",
     Choice(Protocol, later=("udp",)),
-    "what it speaks: HTTP/1.1 and HTTP/2 as it comes, HTTP/2 alone (h2, grpc), or bytes (tcp); left out: found out",
+    "what it speaks: HTTP/1.1 and HTTP/2 as it comes, HTTP/2 alone (h2, grpc), bytes (tcp); left out: which HTTP",
 )
 RESTART = Key(
     "restart",
@@ -83,7 +75,7 @@ PROFILES = Key(
 )
 TIMEOUT = Key(
     "timeout",
-    Table((REQUEST, CONNECT, IDLE), _limits, short=REQUEST, later=("try",)),
+    Table((REQUEST, CONNECT, IDLE), _timeouts, short=REQUEST, later=("try",)),
     "how long calls to it may take",
     '"off"',
 )
@@ -158,7 +150,7 @@ def _service(fields: Fields) -> Service:
         ready=_ready(fields),
         restart=fields.get(RESTART, Restart()),
         profiles=fields.get(PROFILES, ()),
-        timeouts=_timeouts(fields),
+        timeouts=_timeouts_in_force(fields),
         breaker=fields.get(BREAKER, Breaker()),
         where=fields.node.key_where,
     )
@@ -231,18 +223,18 @@ def _ready(fields: Fields) -> Ready:
     return replace(asked, probe=None).ready(suits)
 
 
-def _timeouts(fields: Fields) -> Timeouts:
-    """Connections of a protocol that is not known may be silent for days, and are not requests that could end."""
-    opaque = fields.get(PROTOCOL, None) is Protocol.TCP
-    default, limits = Timeouts(idle=inf) if opaque else Timeouts(), fields.get(TIMEOUT, Limits())
-    if opaque and limits.node is not None and limits.request is not None and limits.node.path[0] != "defaults":
+def _timeouts_in_force(fields: Fields) -> Timeouts:
+    """Of a service that speaks tcp there are no requests that could end, and its connections may be silent for days."""
+    timeouts = fields.get(TIMEOUT, Timeouts())
+    if fields.get(PROTOCOL, None) is not Protocol.TCP:
+        return timeouts
+    written = fields["timeout"] if fields.wrote("timeout") else None
+    below = written.children if written is not None and written.is_table else {}
+    request = below.get("request", written)
+    if timeouts.request is not None and request is not None and request.path[0] != "defaults":
         message = f"{fields.node.name} speaks tcp, of which the mesh sees no requests that `timeout` could end"
-        limits.node.note(codes.CONFLICT, message, 'timeout = { idle = "1h" }')
-    return Timeouts(
-        None if opaque else limits.request,
-        default.connect if limits.connect is None else limits.connect,
-        default.idle if limits.idle is None else limits.idle,
-    )
+        request.note(codes.CONFLICT, message, 'timeout = { idle = "1h" }')
+    return replace(timeouts, request=None, idle=timeouts.idle if "idle" in below else inf)
 
 
 def _check_replicas(service: Service, fields: Fields) -> None:

@@ -9,7 +9,14 @@ from minimesh.spec.node import Node
 from minimesh.spec.paths import HOST
 from minimesh.spec.schema import Fields, Key, Table
 
-LISTEN = Key("listen", Listen(), 'port on 127.0.0.1, or "host:port"', required=True)
+
+class _ListenTcp(Listen):
+    """As for HTTP, with the example of another port."""
+
+    example = "15432"
+
+
+LISTEN = Key("listen", _ListenTcp(), 'port on 127.0.0.1, or "host:port"', required=True)
 TO = Key("to", Callee(), "the service that gets the connections", required=True)
 SNI = Key("sni", HOST, 'only TLS that asks for this name: "db.test", or "*.db.test" for all below; left out: any')
 

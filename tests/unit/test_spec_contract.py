@@ -13,7 +13,7 @@ EVERYTHING = Path(__file__).parent / "contract/everything.toml"
 NOT_BUILT = """
 mesh.security mesh.authorization mesh.egress mesh.attest mesh.intercept
 identity defaults.retries auth gateways slo inspector peers store quotas telemetry.prometheus telemetry.otlp
-gateway.https gateway.auth gateway.trusted_proxies gateway.allow_ips gateway.tcp
+gateway.https gateway.auth gateway.trusted_proxies gateway.allow_ips
 gateway.routes.method gateway.routes.header gateway.routes.query gateway.routes.claim gateway.routes.grpc
 gateway.routes.cors gateway.routes.auth gateway.routes.request_headers gateway.routes.response_headers
 gateway.routes.rewrite gateway.routes.rewrite_host gateway.routes.redirect gateway.routes.respond
@@ -33,6 +33,7 @@ ORDERS = '[services.orders]\nrun = "a"\n'
 BUILT = [
     'include = ["a.toml", "b/**/*.toml"]',
     '[mesh]\nhop = "memory"',
+    '[gateway]\ntcp = [{ listen = 15432, to = "web" }, { listen = 15443, sni = "*.a.test", to = "web" }]\n' + SERVICE,
     '[gateway]\nhttp = "127.0.0.1:7080"',
     '[[gateway.routes]]\npath = "~^/v[0-9]+/"\nto = "web"\n' + SERVICE,
     '[[gateway.routes]]\npath = "/exact"\nto = "web"\n' + SERVICE,
@@ -54,6 +55,9 @@ BUILT = [
             "replicas = 2",
             'timeout = "2s"',
             'timeout = "off"',
+            'protocol = "tcp"',
+            'protocol = "tcp"\ntimeout = { idle = "1h" }',
+            'timeout = { idle = "off" }',
             'breaker = "off"',
             "breaker = { requests = 16 }",
             'env = { A = "${HOME:-x}", B = "$${literal}", C = "${self.port}" }',
@@ -84,7 +88,7 @@ LATER = [
             'breaker = { probe = "off" }',
             'balance = { hash = "header:x-user" }',
             'auth = "users"',
-            'protocol = "tcp"',
+            'protocol = "udp"',
             'fallback = { recorded = "1h" }',
             'ceiling = { limit = "100 per sec" }',
             'env = { A = "${web.metrics.url}" }',

@@ -56,10 +56,14 @@ def test_examples_pass(file: Path) -> None:
 def test_the_example_of_each_key_passes(entry: Entry) -> None:
     text = example(entry)
     head = "" if entry.name == "version" else "version = 1\n"
-    beside = {"[[gateway.routes]]": 'to = "web"', "[tasks.migrate]": 'run = "true"'}
+    beside = {
+        "[[gateway.routes]]": ['to = "web"'],
+        "[[gateway.tcp]]": ['to = "db"', "listen = 15432"],
+        "[tasks.migrate]": ['run = "true"'],
+    }
     header, _, pair = text.rpartition("\n")
-    required = beside.get(header, "")
-    lines = [header, pair, *([required] if required and not pair.startswith(required.partition(" ")[0]) else [])]
+    others = [other for other in beside.get(header, ()) if not pair.startswith(other.partition(" ")[0])]
+    lines = [header, pair, *others]
     SCHEMA.validate(tomllib.loads(head + "\n".join(lines)))
     assert limits(entry.key.kind) is not None if entry.key else False
 
