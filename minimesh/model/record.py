@@ -6,6 +6,9 @@ from typing import NamedTuple
 class Record(NamedTuple):
     """One finished exchange. Plain fields, so that the data plane can leave a bare tuple in this order.
 
+    Or one connection of which only bytes are known: protocol is "tcp", status 0, host the server name that its TLS
+    asked for, first_byte the time until an endpoint had accepted it.
+
     id and trace_id are lower-case hex (16 and 32 digits). started is in monotonic seconds and becomes wall
     time through the ring's offset. Durations are seconds: `first_byte` to the answer's head, 0.0 if none came.
     status 0: no head was sent to the caller. reason is the code of a mesh-made answer, cut the code of what

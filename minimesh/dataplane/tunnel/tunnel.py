@@ -174,25 +174,29 @@ class Tunnel(Timed):
 
     def left(self, side: Side, error: Exception | None) -> None:
         """A side is gone."""
-        near = side is self.near
-        if near:
+        if side is self.near:
             self.near = None
+            other: Side | None = self.far
+            how, who, whom = Cut.CLIENT_GONE, "the caller", "the service"
         elif side is self.far and self._connected:
             self.far = None
+            other = self.near
+            how, who, whom = Cut.UPSTREAM_CUT, "the service", "the caller"
         else:
             return  # an endpoint that was not joined yet; whoever dials it finds out
         if self._over:
             return
         if self._closing and error is None:
-            if self.near is None and self.far is None:
+            if other is None:
                 self._finish()
-        elif near:
-            self.cut(Cut.CLIENT_GONE, "the caller reset the connection")
+        elif self._connected and (other is None or other.ended):
+            # Who leaves with the other's last words unread, a close_notify mostly, resets without anything being wrong.
+            self.cut("", f"{who} reset the connection after {whom} had ended it")
         else:
-            self.cut(Cut.UPSTREAM_CUT, "the service reset the connection")
+            self.cut(how, f"{who} reset the connection")
 
-    def cut(self, how: Cut, detail: str) -> None:
-        """End it now; who is still there sees a reset."""
+    def cut(self, how: str, detail: str) -> None:
+        """End it now; who is still there sees a reset. how: a Cut, or "" where nothing is missing."""
         if not self._over:
             self._finish(how=how, detail=detail)
             self._reset()
@@ -272,5 +276,6 @@ class Tunnel(Timed):
                 self._tries,
                 self._peer,
                 PROTOCOL,
+                -1,
             )
         )
