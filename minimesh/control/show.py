@@ -86,9 +86,12 @@ def service_views(mesh: Mesh) -> list[ServiceView]:
     """The gateway, then services and tasks in the order of the file."""
     statuses = mesh.statuses()
     now = mesh.clock.monotonic()
-    found = [_gateway_view(mesh, now)] if mesh.layout.gateway else []
-    urls = own_urls(mesh)
-    return found + [_service_view(mesh, name, instances, urls.get(name), now) for name, instances in statuses.items()]
+    statistics, urls = mesh.plane.statistics(), own_urls(mesh)
+    found = [_gateway_view(mesh, statistics, now)] if mesh.layout.gateway else []
+    return found + [
+        _service_view(mesh, name, instances, urls.get(name), _connections(statistics, name), now)
+        for name, instances in statuses.items()
+    ]
 
 
 def environment_view(mesh: Mesh, name: str) -> EnvView:
@@ -206,7 +209,7 @@ def _loop_view(mesh: Mesh) -> LoopView:
     }
 
 
-def _gateway_view(mesh: Mesh, now: float) -> ServiceView:
+def _gateway_view(mesh: Mesh, statistics: Statistics, now: float) -> ServiceView:
     up = milliseconds(now - mesh.began)
     return {
         "name": GATEWAY,
@@ -220,6 +223,7 @@ def _gateway_view(mesh: Mesh, now: float) -> ServiceView:
         "listen": str(mesh.layout.gateway),
         "url": mesh.gateway_url,
         "meshed": "memory",
+        "connections": _gateway_connections(statistics),
         "reason": None,
         "instances": [],
     }
@@ -233,7 +237,12 @@ def own_urls(mesh: Mesh) -> dict[str, str]:
 
 
 def _service_view(
-    mesh: Mesh, name: str, instances: Sequence[InstanceStatus], url: str | None, now: float
+    mesh: Mesh,
+    name: str,
+    instances: Sequence[InstanceStatus],
+    url: str | None,
+    connections: int | None,
+    now: float,
 ) -> ServiceView:
     state = min((status.state for status in instances), key=_WORST_FIRST.index)
     worst = next(status for status in instances if status.state is state)
@@ -251,6 +260,7 @@ def _service_view(
         "listen": _listen(mesh, name, shown),
         "url": url,
         "meshed": "memory" if _is_meshed(mesh, name) else None,
+        "connections": connections,
         "reason": worst.reason or None,
         "instances": shown,
     }
@@ -300,11 +310,15 @@ def _kind(mesh: Mesh, name: str, instances: Sequence[InstanceStatus]) -> Kind:
 def _subjects(mesh: Mesh) -> Iterable[Subject]:
     statistics = mesh.plane.statistics()
     if mesh.layout.gateway:
-        way_in = statistics.listeners.get(GATEWAY)
-        yield Subject(GATEWAY, "gateway", 0 if mesh.stopping else 1, 1, way_in.connections if way_in else 0)
+        yield Subject(GATEWAY, "gateway", 0 if mesh.stopping else 1, 1, _gateway_connections(statistics))
     for name, instances in mesh.statuses().items():
         ready = sum(status.serving for status in instances)
         yield Subject(name, _kind(mesh, name, instances), ready, len(instances), _connections(statistics, name))
+
+
+def _gateway_connections(statistics: Statistics) -> int:
+    """At all its ports: a service has no `:` in its name."""
+    return sum(one.connections for name, one in statistics.listeners.items() if name.partition(":")[0] == GATEWAY)
 
 
 def _connections(statistics: Statistics, service: str) -> int | None:

@@ -122,7 +122,8 @@ class ServiceView(TypedDict):
     """A service, a task or the gateway. pid, port and up_ms are of its first running replica.
 
     url: for a browser on this machine, through the gateway; None: it takes no calls, or the gateway is not for this
-    machine alone."""
+    machine alone. connections: open ones between the mesh and the service, or of the gateway's callers; None: it takes
+    no calls."""
 
     name: str
     kind: Kind
@@ -135,6 +136,7 @@ class ServiceView(TypedDict):
     listen: str | None
     url: str | None
     meshed: Secured | None
+    connections: int | None
     reason: str | None
     instances: list[InstanceView]
 

@@ -26,7 +26,7 @@ from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.paths import canonical
 from minimesh.dataplane.router import host_of
 from minimesh.model.address import LOOPBACK, Address
-from minimesh.model.project import GATEWAY, Project
+from minimesh.model.project import GATEWAY, Gateway, Project
 from minimesh.model.reason import METHOD_NOT_ALLOWED, NO_ROUTE
 from minimesh.model.route import Route
 from minimesh.telemetry.accesslog import milliseconds
@@ -62,9 +62,20 @@ def _by_gateway(mesh: Mesh, name: str) -> list[ReachedView]:
         for route in routes_of(mesh.project)
         if route.to == name
     ]
-    return [
+    requests: list[ReachedView] = [
         {"caller": GATEWAY, "address": str(address), "url": url, "variable": None, "route": route}
         for url, route in urls
+    ]
+    return requests + [
+        {
+            "caller": GATEWAY,
+            "address": str(entry.listen),
+            "url": f"tcp://{entry.listen}",
+            "variable": None,
+            "route": f"sni {entry.sni}" if entry.sni else "tcp",
+        }
+        for entry in (mesh.project.gateway.tcp if mesh.project.gateway else ())
+        if entry.to == name
     ]
 
 
@@ -210,8 +221,9 @@ def _members(project: Project) -> list[str]:
 
 
 def _configured(project: Project) -> list[tuple[str, str]]:
-    ways_in = [(GATEWAY, route.to) for route in (project.gateway.routes if project.gateway else ())]
-    return [*dict.fromkeys((*ways_in, *pairs(project)))]
+    gateway = project.gateway or Gateway()
+    ways_in = [*(route.to for route in gateway.routes), *(entry.to for entry in gateway.tcp)]
+    return [*dict.fromkeys((*((GATEWAY, to) for to in ways_in), *pairs(project)))]
 
 
 def _node(project: Project, name: str, state: str | None) -> NodeView:

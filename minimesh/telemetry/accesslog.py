@@ -21,7 +21,9 @@ _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0x100
 
 
 class AccessLine(TypedDict):
-    """One finished exchange. status 0: no head was sent. Bytes outside of printable ASCII are `\\xNN`."""
+    """One finished exchange; or, with protocol "tcp", one connection of bytes. status 0: no head was sent.
+
+    Bytes outside of printable ASCII are `\\xNN`."""
 
     id: str
     trace_id: str
@@ -91,14 +93,14 @@ def as_json(line: AccessLine) -> str:
 def as_text(line: AccessLine) -> str:
     """`TIME SOURCE -> DESTINATION METHOD HOST PATH STATUS DURATION in=BYTES out=BYTES …`, then what is not usual.
 
-    Fields are separated by one space and hold none; what is empty is `-`.
+    Fields are separated by one space and hold none; what is empty is `-`. METHOD of a connection of bytes is TCP.
     """
     words = [
         line["time"],
         line["source"],
         "->",
         line["destination"] or "-",
-        _word(line["method"]),
+        _word(line["method"] or (line["protocol"].upper() if line["protocol"] == "tcp" else "")),
         _word(line["host"]),
         _word(line["path"]),
         str(line["status"] or "-"),

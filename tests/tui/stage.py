@@ -77,6 +77,7 @@ def service(name: str, instances: Sequence[InstanceView] | None = None, **change
         "listen": f"127.0.0.1:{first['port']}",
         "url": f"http://{name}.shop.localhost:7080",
         "meshed": "memory",
+        "connections": 4,
         "reason": first["reason"],
         "instances": list(instances),
     }

@@ -30,6 +30,7 @@ def service(name: str, state: str = "ready", **facts: object) -> dict[str, Any]:
         "listen": "127.0.0.1:8101",
         "url": f"http://{name}.shop.localhost:7080",
         "meshed": "memory",
+        "connections": 4,
         "reason": None,
         "instances": [],
     }
@@ -158,7 +159,17 @@ def shop(mesh: Any) -> Any:
     mesh.give("/v1/services", SERVICES)
     mesh.give("/v1/stat", STAT)
     mesh.give("/v1/edges", EDGES)
-    mesh.give("/v1/tap", [TAP, {"dropped": 12}, {**TAP, "status": 0, "reason": None, "cut": "client_gone"}])
+    bytes_ = {"protocol": "tcp", "method": "", "path": "", "status": 0, "bytes_in": 3072, "duration_ms": 1200.0}
+    mesh.give(
+        "/v1/tap",
+        [
+            TAP,
+            {"dropped": 12},
+            {**TAP, "status": 0, "reason": None, "cut": "client_gone"},
+            {**TAP, **bytes_, "reason": None, "fault": None},
+            {**TAP, **bytes_, "host": "db.test", "reason": "no_endpoint", "endpoint": None, "fault": "app"},
+        ],
+    )
     return mesh
 
 

@@ -15,9 +15,9 @@ from minimesh.control.compile import (
 from minimesh.control.layout import Layout, listening_replicas, pairs
 from minimesh.model.address import Address
 from minimesh.model.identity import Identity
-from minimesh.model.project import Gateway, Limits, Project
+from minimesh.model.project import Gateway, Limits, Project, TcpPort
 from minimesh.model.route import Route
-from minimesh.model.service import Command, Condition, Dependency, Process, Service, Task, Timeouts
+from minimesh.model.service import Command, Condition, Dependency, Process, Protocol, Service, Task, Timeouts
 from minimesh.model.snapshot import Listener, ListenerKind, Upstream
 from minimesh.model.template import literal
 
@@ -165,3 +165,24 @@ def test_on_the_way_down_nothing_comes_in_but_services_may_still_call() -> None:
 def test_a_service_with_a_name_of_its_own_is_asked_by_it(addresses: tuple[Address, ...], host: bytes) -> None:
     snapshot = compile_snapshot(project(Service("pay", addresses=addresses)), Layout(), {}, 1)
     assert snapshot.upstreams["pay"].host == host
+
+
+def test_bytes_have_listeners_of_their_own_and_names_share_a_port() -> None:
+    db = Service("db", RUN, protocol=Protocol.TCP)
+    at, other = Address("127.0.0.1", 15_443), Address("127.0.0.1", 15_432)
+    gateway = Gateway(tcp=(TcpPort(at, "db", "db.test"), TcpPort(other, "db"), TcpPort(at, "orders", "*.test")))
+    shop = project(Service("web", RUN, calls=("db", "orders")), db, ORDERS, gateway=gateway)
+    layout = Layout(AT, {("web", "db"): Address("127.0.0.1", 1), ("web", "orders"): Address("127.0.0.1", 2)})
+    listeners = compile_snapshot(shop, layout, {}, 1).listeners
+    assert {name: each.opaque for name, each in listeners.items()} == {
+        "gateway": False,
+        "gateway:15443": True,
+        "gateway:15432": True,
+        "web->db": True,
+        "web->orders": False,
+    }
+    assert [(route.to, route.host) for route in listeners["gateway:15443"].routes] == [
+        ("db", "db.test"),
+        ("orders", "*.test"),
+    ]
+    assert {route.to for route in listeners["gateway"].names} == {"web", "orders"}

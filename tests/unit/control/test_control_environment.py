@@ -9,7 +9,7 @@ from minimesh.control.environment import environment, variable_name
 from minimesh.control.layout import Layout
 from minimesh.model.address import Address
 from minimesh.model.project import Project
-from minimesh.model.service import Command, Process, Service
+from minimesh.model.service import Command, Process, Protocol, Service
 from minimesh.model.template import Reference, Template, literal
 
 LAYOUT = Layout(
@@ -25,12 +25,13 @@ def of_web(
     env: Mapping[str, Template] | None = None,
     argv: tuple[Template, ...] = (literal("web"),),
     replica: int = 1,
+    protocol: Protocol | None = None,
     inherited: Mapping[str, str] | None = None,
     from_files: Mapping[str, str] | None = None,
 ) -> tuple[Mapping[str, str], tuple[str, ...]]:
     process = Process(Command(argv, shell=False), Path("/shop"), env or {})
     web = Service("web", process, calls=("order-book",), replicas=2)
-    orders = Service("order-book", process)
+    orders = Service("order-book", process, protocol=protocol)
     project = Project(
         "shop",
         "shop.mesh",
@@ -45,6 +46,21 @@ def of_web(
 def test_port_and_addresses_of_callees() -> None:
     whole, _ = of_web()
     assert whole == {"PORT": "21001", "ORDER_BOOK_URL": "http://127.0.0.1:20001", "PYTHONUNBUFFERED": "1"}
+
+
+def test_a_service_of_bytes_has_no_url_but_host_and_port() -> None:
+    whole, argv = of_web(
+        protocol=Protocol.TCP,
+        argv=tuple(
+            Template((Reference("order-book", attribute),)) for attribute in ("url", "host", "port", "address", "addr")
+        ),
+    )
+    assert {name: value for name, value in whole.items() if name.startswith("ORDER")} == {
+        "ORDER_BOOK_ADDR": "127.0.0.1:20001",
+        "ORDER_BOOK_HOST": "127.0.0.1",
+        "ORDER_BOOK_PORT": "20001",
+    }
+    assert argv == ("tcp://127.0.0.1:20001", "127.0.0.1", "20001", "127.0.0.1:20001", "127.0.0.1:20001")
 
 
 def test_every_replica_has_its_own_port() -> None:
