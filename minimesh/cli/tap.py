@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from minimesh.cli.context import Context
 from minimesh.cli.errors import Exit
 from minimesh.cli.options import Argument, Command, Option
-from minimesh.cli.text import NONE, escape, local_time, milliseconds, plural, size
+from minimesh.cli.text import NONE, age, escape, local_time, milliseconds, plural, size
 from minimesh.cli.values import number
 from minimesh.cli.values import status as status_value
 
@@ -102,7 +102,7 @@ def _connection(context: Context, ended: TapView) -> str:
         f"{ended['source']} -> {ended['destination'] or NONE}",
         context.out.paint(ended["protocol"], *colour),
         *([escape(ended["host"])] if ended["host"] else []),
-        milliseconds(ended["duration_ms"]),
+        _lasted(ended["duration_ms"]),
         f"in={size(ended['bytes_in'])}",
         f"out={size(ended['bytes_out'])}",
         f"secured={ended['secured'] or NONE}",
@@ -113,6 +113,13 @@ def _connection(context: Context, ended: TapView) -> str:
     if context.output == "wide":
         words += [f"client={ended['client']}", f"tries={ended['tries']}", f"trace={ended['trace_id']}"]
     return " ".join(words)
+
+
+def _lasted(ms: float) -> str:
+    """`0.4ms`, `1.2s`, `12m`: connections last longer than requests."""
+    if ms < 1000:
+        return milliseconds(ms)
+    return f"{ms / 1000:.1f}s" if ms < 60_000 else age(ms)
 
 
 WHICH = (
