@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from minimesh.dataplane.connections import ServerConnection
+from minimesh.dataplane.ids import RandomBits
 from minimesh.dataplane.upstream import Upstream
 from minimesh.dataplane.wheel import Wheel
 from minimesh.model import snapshot
+from minimesh.telemetry import CounterKey, Telemetry
 
 BACKLOG = 4096
 ACCEPTS_A_TURN = 64
@@ -21,18 +23,31 @@ class Acceptor:
     """Survives snapshots: `apply` swaps what it does, connections stay."""
 
     def __init__(
-        self, spec: snapshot.Listener, bound: socket.socket, *, loop: asyncio.AbstractEventLoop, wheel: Wheel
+        self,
+        spec: snapshot.Listener,
+        bound: socket.socket,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        wheel: Wheel,
+        telemetry: Telemetry,
+        monotonic: Callable[[], float],
+        random_bits: RandomBits,
     ) -> None:
         self.spec = spec
         self.limits = spec.limits
         self.name = spec.name
         self.source = spec.source.service
         self.wheel = wheel
+        self.ring = telemetry.ring
+        self.unrouted = telemetry.counters.of(CounterKey(self.source, "", "-"))
+        self.monotonic = monotonic
+        self.random_bits = random_bits
         self.draining = False
         self.accepted = 0
         self.paused = False
         self.address: tuple[str, int] = bound.getsockname()[:2]
         """Where it really is (or was, once it drains)."""
+        self._counters = telemetry.counters
         self._loop = loop
         self._socket = bound
         self._adopting: set[asyncio.Task[object]] = set()

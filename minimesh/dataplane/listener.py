@@ -40,14 +40,17 @@ class Listener(Acceptor):
         monotonic: Callable[[], float],
         random_bits: RandomBits,
     ) -> None:
-        super().__init__(spec, bound, loop=loop, wheel=wheel)
+        super().__init__(
+            spec,
+            bound,
+            loop=loop,
+            wheel=wheel,
+            telemetry=telemetry,
+            monotonic=monotonic,
+            random_bits=random_bits,
+        )
         self.outbox = outbox
-        self.ring = telemetry.ring
-        self.unrouted = telemetry.counters.of(CounterKey(self.source, "", "-"))
-        self.monotonic = monotonic
-        self.random_bits = random_bits
         self.router: Router[BoundRoute] = Router(())
-        self._counters = telemetry.counters
         self._codec = codec
         self._hosts: frozenset[bytes] = frozenset()
         self._domain = b""

@@ -5,6 +5,7 @@ import errno
 import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random, SystemRandom
 from socket import socket
 
@@ -191,27 +192,15 @@ class DataPlane:
         return None
 
     def _listener(self, spec: snapshot.Listener, bound: socket) -> Acceptor:
-        clock, random_bits = self._clock.monotonic, self._random.getrandbits
-        if spec.opaque:
-            return TcpListener(
-                spec,
-                bound,
-                loop=self._loop,
-                wheel=self._wheel,
-                telemetry=self._telemetry,
-                monotonic=clock,
-                random_bits=random_bits,
-            )
-        return Listener(
+        make = TcpListener if spec.opaque else partial(Listener, outbox=self._outbox, codec=self.codec)
+        return make(
             spec,
             bound,
             loop=self._loop,
             wheel=self._wheel,
-            outbox=self._outbox,
             telemetry=self._telemetry,
-            codec=self.codec,
-            monotonic=clock,
-            random_bits=random_bits,
+            monotonic=self._clock.monotonic,
+            random_bits=self._random.getrandbits,
         )
 
     def _replace(self, name: str, listener: Acceptor) -> None:

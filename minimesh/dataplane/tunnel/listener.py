@@ -1,44 +1,22 @@
 """A bound address where bytes come in that the mesh does not look at."""
 
-import asyncio
-import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from minimesh.dataplane.acceptor import Acceptor
 from minimesh.dataplane.connections import ServerConnection
-from minimesh.dataplane.ids import RandomBits
 from minimesh.dataplane.router import Router
 from minimesh.dataplane.tunnel.tunnel import PROTOCOL, Tunnel
 from minimesh.dataplane.tunnel.way import Way
 from minimesh.dataplane.upstream import Upstream
-from minimesh.dataplane.wheel import Wheel
 from minimesh.model import snapshot
-from minimesh.telemetry import Telemetry
 from minimesh.telemetry.counters import CounterKey
 
 
 class TcpListener(Acceptor):
     """Each of its connections becomes a tunnel of its own."""
 
-    def __init__(
-        self,
-        spec: snapshot.Listener,
-        bound: socket.socket,
-        *,
-        loop: asyncio.AbstractEventLoop,
-        wheel: Wheel,
-        telemetry: Telemetry,
-        monotonic: Callable[[], float],
-        random_bits: RandomBits,
-    ) -> None:
-        super().__init__(spec, bound, loop=loop, wheel=wheel)
-        self.ring = telemetry.ring
-        self.way: Way | None = None
-        self.by_name: Router[Way] | None = None
-        self.unrouted = telemetry.counters.of(CounterKey(self.source, "", "-"))
-        self.monotonic = monotonic
-        self.random_bits = random_bits
-        self._counters = telemetry.counters
+    way: Way | None = None
+    by_name: Router[Way] | None = None
 
     def apply(self, spec: snapshot.Listener, upstreams: Mapping[str, Upstream]) -> None:
         super().apply(spec, upstreams)
