@@ -123,8 +123,8 @@ def stat_row(row: StatView) -> tuple[str, ...]:
         str(row["retries"]) if seen else NONE,
         count(row["connections"]),
         str(row["requests"]) if seen else NONE,
-        size(row["bytes_in"]) if seen else NONE,
-        size(row["bytes_out"]) if seen else NONE,
+        size(row["bytes_in"]) if seen or row["bytes_in"] else NONE,
+        size(row["bytes_out"]) if seen or row["bytes_out"] else NONE,
         reasons(row["reasons"]),
     )
 

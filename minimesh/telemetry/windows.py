@@ -67,7 +67,8 @@ class Sums:
 
     @property
     def is_empty(self) -> bool:
-        return not (self.requests or self.latency or self.reasons or any(self.classes))
+        counted = self.requests or self.bytes_in or self.bytes_out or self.latency or self.reasons
+        return not (counted or any(self.classes))
 
     @property
     def success(self) -> float | None:
@@ -179,7 +180,13 @@ class Windows:
 
     def _has_changed(self, counters: RouteCounters) -> bool:
         seen = self._seen.get(counters.key, _NOTHING)
-        return counters.requests != seen.requests or counters.active != seen.active
+        # Bytes alone: a connection that has lived for hours and is still used.
+        return (
+            counters.requests != seen.requests
+            or counters.active != seen.active
+            or counters.bytes_in != seen.bytes_in
+            or counters.bytes_out != seen.bytes_out
+        )
 
     def kept(self) -> tuple[Sequence[Tick], Sequence[Tick], float]:
         """The fine and the coarse ones, oldest first, and when the last one ended."""

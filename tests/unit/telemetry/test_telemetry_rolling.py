@@ -15,6 +15,7 @@ EDGES = [("gateway", "web"), ("web", "orders"), ("web", "payments"), ("orders", 
 def some_traffic(counters: Counters, rng: Random) -> None:
     for source, destination in EDGES:
         of = counters.of(CounterKey(source, destination, rng.choice(("/*", "/api/*"))))
+        of.bytes_in += rng.choice((0, 0, 3))  # of connections that live long there is nothing else for hours
         for _ in range(rng.choice((0, 0, 1, 5))):
             of.requests += 1
             of.classes[rng.choice((2, 2, 4, 5))] += 1

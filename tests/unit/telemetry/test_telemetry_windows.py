@@ -29,6 +29,17 @@ def test_what_happened_since_the_last_tick_counts_at_once() -> None:
     assert window.per_second(window.sums[WEB_ORDERS]) == 2.5
 
 
+def test_bytes_of_a_connection_that_only_lives_on_are_those_of_their_second() -> None:
+    counters = Counters()
+    windows = Windows(counters, 0.0)
+    counters.of(WEB_ORDERS).requests += 1
+    for second in range(1, 31):
+        counters.of(WEB_ORDERS).bytes_in += 100
+        windows.tick(second)
+    sums = windows.last(10, 30.0).sums[WEB_ORDERS]
+    assert (sums.requests, sums.bytes_in) == (0, 1000)
+
+
 def test_a_window_forgets_what_is_older_than_it() -> None:
     counters = Counters()
     windows = Windows(counters, 0.0)
