@@ -71,6 +71,14 @@ class Http2Client(Http2Connection, MultiplexedConnection):
         self.reserved += 1
         return Http2ClientStream(self, exchange)
 
+    def give_back(self) -> None:
+        """A stream that got no head."""
+        self.reserved -= 1
+        if not self.leaving:
+            self._hub.roomier(self)
+        elif not self.streams and not self.reserved:
+            self.end()
+
     def enter(self, stream: Http2ClientStream) -> int:
         """Its number: streams are numbered as their heads go out (RFC 9113, section 5.1.1)."""
         self.reserved -= 1
@@ -99,7 +107,7 @@ class Http2Client(Http2Connection, MultiplexedConnection):
 
     def data_received(self, data: bytes) -> None:
         self.heard += 1
-        if not self.told:
+        if not self.told and not self.ending:
             start = self._buffer + data
             # The first frame is SETTINGS, whatever its size (RFC 9113, section 3.4).
             if start[3:5] != b"\x04\x00"[: max(len(start) - 3, 0)] or start[:1] not in (b"", b"\0"):
@@ -119,10 +127,11 @@ class Http2Client(Http2Connection, MultiplexedConnection):
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
-        told, self.ending, self.leaving = self.told, True, True
+        told, ended = self.told, self.ending
+        self.ending = self.leaving = True
         self.wheel.forget(self)
         self._hub.gone(self)
-        if not told:
+        if not told and not ended:
             self._hub.strange(self, "it closed the connection without a word")
         for stream in self._take_streams():
             if not told:
@@ -140,7 +149,7 @@ class Http2Client(Http2Connection, MultiplexedConnection):
 
     def head_came(self, number: int, block: bytes, end: bool, data: bytes | None) -> None:
         stream = self.streams.get(number)
-        if stream is None:
+        if stream is None or stream.remote_ended:
             self._late_head(number, block)
             return
         assert isinstance(stream, Http2ClientStream)
@@ -166,6 +175,8 @@ class Http2Client(Http2Connection, MultiplexedConnection):
     def changed(self, setting: int, value: int) -> None:
         if setting == Setting.MAX_CONCURRENT_STREAMS:
             self.most = min(value, MOST_STREAMS)
+        elif setting == Setting.ENABLE_PUSH and value:
+            raise ConnectionFault(Code.PROTOCOL_ERROR, "an endpoint cannot have us push")
 
     def _settings(self, flags: int, number: int, payload: bytes) -> None:
         super()._settings(flags, number, payload)
@@ -177,8 +188,9 @@ class Http2Client(Http2Connection, MultiplexedConnection):
     def going_away(self, last: int, code: int, detail: str) -> None:
         self.withdraw()
         for number, stream in tuple(self.streams.items()):
-            if number > last and self.streams.pop(number, None) is not None:
+            if number > last and self.streams.get(number) is stream:
                 assert isinstance(stream, Http2ClientStream)
+                self.forget(stream)
                 stream.cut(UPSTREAM_RESET, f"it is going away: {name_of(code)} {detail}".rstrip(), Fate.UNPROCESSED)
         if not self.streams and not self.reserved:
             self.end()
@@ -209,6 +221,11 @@ class Http2Client(Http2Connection, MultiplexedConnection):
         self.leaving = True
         self._hub.withdrawn(self)
         super().fail(code, detail)
+        if not self.told:
+            self._hub.strange(self, detail)
+
+    def reset_again(self) -> None:
+        """As often as it likes: it can only reset what we open."""
 
     def abort(self) -> None:
         self.ending = self.leaving = True

@@ -49,7 +49,8 @@ class Http2ClientStream(Stream, ClientStream):
             self._interim(head, end)
             return
         self.answered = True
-        if head.length > 0 or (head.length == 0 and not end and head.status != 101):
+        self.touched = self.connection.wheel.now
+        if head.length >= 0 and (data or not end) and not head.upgrade:
             self.expected = head.length
             if data and self.expected != len(data):
                 raise Malformed(UPSTREAM_PROTOCOL, "its body is not as long as Content-Length says")
@@ -106,7 +107,7 @@ class Http2ClientStream(Stream, ClientStream):
 
     def cut(self, reason: Reason, detail: str, fate: Fate) -> None:
         exchange, self.exchange = self.exchange, None
-        self.local_ended = self.remote_ended = True
+        self.drop()
         if exchange is not None:
             exchange.response_cut(reason, detail, fate)
 
@@ -117,6 +118,9 @@ class Http2ClientStream(Stream, ClientStream):
             self.exchange.request_blocked()
         else:
             self.exchange.request_unblocked()
+
+    def is_young(self) -> bool:
+        return False  # we have opened it
 
     def timed_out(self, now: float) -> float:
         limit = self.connection.hub.idle_limit
@@ -149,8 +153,8 @@ class Http2ClientStream(Stream, ClientStream):
     def reset(self) -> None:
         self.exchange = None
         if not self.number:
-            self.connection.reserved -= 1
-        elif self.local_ended and self.remote_ended:
+            self.connection.give_back()
+        elif self.local_ended and self.remote_ended and not self.unsent:
             self.connection.forget(self)
         else:
             self.cancel(Code.CANCEL)

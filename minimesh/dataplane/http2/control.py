@@ -59,7 +59,8 @@ class Control(Windows):
             self._ping(flags, number, payload)
         elif kind == GOAWAY:
             if number or len(payload) < 8:
-                raise ConnectionFault(Code.PROTOCOL_ERROR, "GOAWAY is malformed")
+                raise ConnectionFault(Code.PROTOCOL_ERROR if number else Code.FRAME_SIZE_ERROR, "GOAWAY is malformed")
+            self._nuisance()
             self.going_away(number_in(payload), number_in(payload, 4), payload[8:264].decode("latin-1"))
         elif kind == PRIORITY:
             if len(payload) != 5 or not number:
@@ -83,9 +84,10 @@ class Control(Windows):
             self.window += size
             if self.window > LARGEST_WINDOW:
                 raise ConnectionFault(Code.FLOW_CONTROL_ERROR, "the window is over 2^31 - 1")
-            if not self.stalled:
-                self._nuisance(0.1)
-            self._pump_stalled()
+            if self.stalled:
+                self._pump_stalled()
+            else:
+                self._bookkeeping(0.1)
             return
         stream = self.streams.get(number)
         if stream is None:
@@ -93,7 +95,7 @@ class Control(Windows):
                 raise ConnectionFault(
                     Code.PROTOCOL_ERROR, f"the window of stream {number} is opened, which is not open"
                 )
-            self._nuisance(0.1)
+            self._bookkeeping(0.1)
             return
         stream.window += size
         if not size or stream.window > LARGEST_WINDOW:
@@ -102,7 +104,7 @@ class Control(Windows):
         elif stream.unsent:
             stream.pump()
         else:
-            self._nuisance(0.1)
+            self._bookkeeping(0.1)
 
     def _rst_stream(self, number: int, payload: bytes) -> None:
         if len(payload) != 4:
@@ -111,12 +113,16 @@ class Control(Windows):
             raise ConnectionFault(Code.PROTOCOL_ERROR, f"stream {number} is reset, which is not open")
         stream = self.streams.get(number)
         if stream is None:
-            self._nuisance()
+            if self._forgiven.pop(number, None) is None:
+                self._nuisance()
             return
-        code = number_in(payload)
+        young = stream.is_young()
         self.forget(stream)
-        stream.was_reset(code)
-        self.reset_again()
+        stream.was_reset(number_in(payload))
+        if young:
+            self.reset_again()
+        else:
+            self._bookkeeping(1.0)
 
     def _settings(self, flags: int, number: int, payload: bytes) -> None:
         """RFC 9113, section 6.5."""
@@ -125,7 +131,9 @@ class Control(Windows):
         if len(payload) % 6 or (flags & ACK and payload):
             raise ConnectionFault(Code.FRAME_SIZE_ERROR, "SETTINGS has a wrong size")
         if flags & ACK:
-            if not self._settled:
+            if self._settled:
+                self._nuisance()
+            else:
                 self._settled = True
                 self._decoder.announce(0)
             return
@@ -161,10 +169,10 @@ class Control(Windows):
             raise ConnectionFault(Code.PROTOCOL_ERROR, "PING came on a stream")
         if len(payload) != 8:
             raise ConnectionFault(Code.FRAME_SIZE_ERROR, "PING has not eight bytes")
+        self._bookkeeping(1.0)
         if flags & ACK:
             self.ponged()
         else:
-            self._nuisance()
             self.write(ping(payload, ACK))
 
     def ponged(self) -> None:

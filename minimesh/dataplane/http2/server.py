@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from math import inf
 from typing import cast
 
@@ -13,11 +14,11 @@ from minimesh.dataplane.http2.connection import Http2Connection
 from minimesh.dataplane.http2.frames import (
     LAST_NUMBER,
     PREFACE,
+    SETTINGS,
     WINDOW,
     Code,
     ConnectionFault,
     Setting,
-    goaway,
     ping,
     rst_stream,
     settings,
@@ -35,12 +36,32 @@ MOST_STREAMS = 100
 _LOOK = 1.0
 """Seconds between two looks at what stands still."""
 _DRAINING = b"draining"
+_FIRST = bytes((SETTINGS, 0))
+"""Type and flags of a caller's first frame."""
+_MOST_SKIPPED = 8
+# Costs that bring nobody anything (see windows.py): a head that was decoded and is too large; a stream too many.
+_TOO_LARGE, _TURNED_AWAY = 200.0, 0.5
 
 
 class Http2Server(Http2Connection, ServerConnection):
-    """`_preface`: what is still to come of the caller's. `_leaving`: no further stream is taken."""
+    """`_begun`: of the preface and the first frame's head; None once they are read. `_leaving`: no further stream is
+    taken. `_skipped`: the numbers that were passed over last. `…_due`: when a head has to be whole, some of what waits
+    taken, the caller told of the last stream, a connection without streams closed."""
 
-    __slots__ = ("_entrance", "_leaving", "_preface", "_reader", "_told", "_unsent", "loopback", "peer")
+    __slots__ = (
+        "_begun",
+        "_entrance",
+        "_head_due",
+        "_idle_due",
+        "_leave_due",
+        "_leaving",
+        "_reader",
+        "_send_due",
+        "_skipped",
+        "_unsent",
+        "loopback",
+        "peer",
+    )
 
     def __init__(self, entrance: Entrance) -> None:
         limits = entrance.limits
@@ -48,9 +69,11 @@ class Http2Server(Http2Connection, ServerConnection):
         super().__init__(entrance.wheel, entrance.outbox, decoder)
         self._entrance = entrance
         self._reader = requests_of(limits)
-        self._preface = PREFACE
-        self._leaving = self._told = False
+        self._begun: bytes | None = b""
+        self._leaving = False
+        self._skipped: deque[range] = deque(maxlen=_MOST_SKIPPED)
         self._unsent = 0
+        self._head_due = self._idle_due = self._leave_due = self._send_due = inf
         self.peer = ""
         self.loopback = False
 
@@ -81,25 +104,28 @@ class Http2Server(Http2Connection, ServerConnection):
             )
         )
         self.write(window_update(0, self.allowance - WINDOW))
-        self.wheel.arm(self, self.wheel.now + limits.head)
+        self.continuing(True)
 
     def data_received(self, data: bytes) -> None:
-        if self._preface:
-            data = self._read_preface(data)
+        if self._begun is not None:
+            data = self._read_preface(self._begun + data)
             if not data:
                 return
         super().data_received(data)
 
-    def _read_preface(self, data: bytes) -> bytes:
-        """What is behind it."""
-        preface = self._preface
-        if not data.startswith(preface) and not preface.startswith(data):
+    def _read_preface(self, begun: bytes) -> bytes:
+        """What is behind it, once the frame that has to come next has begun: SETTINGS (RFC 9113, section 3.4)."""
+        frame = begun[len(PREFACE) :][3:5]
+        if not begun.startswith(PREFACE[: len(begun)]) or not _FIRST.startswith(frame):
             self.fail(Code.PROTOCOL_ERROR, "this does not begin as HTTP/2 does")
             return b""
-        self._preface = preface[len(data) :]
-        if not self._preface:
-            self.wheel.arm(self, self.wheel.now + self._entrance.limits.idle)
-        return data[len(preface) :]
+        if frame != _FIRST:
+            self._begun = begun
+            return b""
+        self._begun = None
+        self.continuing(False)
+        self._rest()
+        return begun[len(PREFACE) :]
 
     def eof_received(self) -> bool:
         return False
@@ -115,9 +141,12 @@ class Http2Server(Http2Connection, ServerConnection):
         """Who does not take answers may not ask for more."""
         super().pause_writing()
         self._transport.pause_reading()
-        self._look_again()
+        self._wait_for_reader()
 
     def resume_writing(self) -> None:
+        self._send_due = inf
+        if self._head_due != inf:
+            self.continuing(True)
         if not self._transport.is_closing():
             self._transport.resume_reading()
         super().resume_writing()
@@ -128,9 +157,8 @@ class Http2Server(Http2Connection, ServerConnection):
         return number > self._last or not number & 1
 
     def continuing(self, begins: bool) -> None:
-        limits = self._entrance.limits
-        rest = _LOOK if self.streams else limits.idle
-        self.wheel.arm(self, self.wheel.now + (limits.head if begins else rest))
+        self._head_due = self.wheel.now + self._entrance.limits.head if begins else inf
+        self.look_at(self._head_due)
 
     def head_came(self, number: int, block: bytes, end: bool, data: bytes | None) -> None:
         if number <= self._last:
@@ -138,43 +166,54 @@ class Http2Server(Http2Connection, ServerConnection):
             return
         if not number & 1:
             raise ConnectionFault(Code.PROTOCOL_ERROR, f"a caller opened stream {number}")
+        if number > self._last + 2:
+            self._skipped.append(range((self._last + 1) | 1, number, 2))
         self._last = number
         try:
             head = self._reader.read(block, end and data is None, self._decoder)
         except HpackError as error:
             raise ConnectionFault(Code.COMPRESSION_ERROR, error.detail) from None
         except TooLarge as error:
+            self._nuisance(_TOO_LARGE)
             self._refuse(number, end, Malformed(HEAD_TOO_LARGE, error.detail))
             return
         except Malformed as error:
             self._refuse(number, end, error)
             return
         if self._leaving or len(self.streams) >= MOST_STREAMS:
-            self.write(rst_stream(number, Code.REFUSED_STREAM))
-            self.forgive(number)
+            self._turn_away(number)
             return
-        if data is not None and head.length >= 0 and head.length != len(data):
+        if data is not None and head.length >= 0 and head.length != len(data) and not head.upgrade:
             self._refuse(number, end, Malformed(BAD_REQUEST, "the body is not as long as Content-Length says"))
             return
         self._begin(number, head, end, data or b"")
+
+    def _turn_away(self, number: int) -> None:
+        """Nothing was done for this stream, and its caller may try again."""
+        self._nuisance(_TURNED_AWAY)
+        self.write(rst_stream(number, Code.REFUSED_STREAM))
+        self.forgive(number)
 
     def _begin(self, number: int, head: RequestHead, end: bool, data: bytes) -> None:
         stream = Http2ServerStream(self, number)
         self.streams[number] = stream
         stream.remote_ended = end
-        if not end:
-            if head.length > 0:
-                stream.expected = head.length
-            stream.upload = not (head.grpc or head.upgrade)
-            if head.upgrade:
-                stream.early = []
+        if head.upgrade:
+            stream.early = [data] if data else []
+            data = b""
+        elif not end:
+            stream.expected = head.length
+            stream.upload = not head.grpc
         stream.exchange = exchange = self._entrance.exchange(stream, head)
-        if self.due == inf or len(self.streams) == 1:
-            self._arm(self.wheel.now + _LOOK)
-        exchange.start(data, end)
+        if len(self.streams) == 1:
+            self.look_at(self.wheel.now + _LOOK)
+        exchange.start(data, end and not head.upgrade)
 
     def _refuse(self, number: int, end: bool, error: Malformed) -> None:
         """A request that cannot be read: RFC 9113, section 8.1.1, wants a reset where the message is malformed."""
+        if self._leaving or len(self.streams) >= MOST_STREAMS:
+            self._turn_away(number)
+            return
         stream = Http2ServerStream(self, number)
         self.streams[number] = stream
         stream.remote_ended = end
@@ -185,61 +224,71 @@ class Http2Server(Http2Connection, ServerConnection):
 
     def _trailers(self, number: int, block: bytes, end: bool) -> None:
         stream = self.streams.get(number)
+        trailers, fault = None, "" if end else "a second head does not end the stream"
         try:
             trailers = read_trailers(block, self._decoder, BAD_REQUEST)
-            if not end:
-                raise Malformed(BAD_REQUEST, "a second head does not end the stream")
-            if stream is not None and stream.expected > 0:
-                raise Malformed(BAD_REQUEST, "the body is shorter than Content-Length says")
         except HpackError as error:
             raise ConnectionFault(Code.COMPRESSION_ERROR, error.detail) from None
         except (Malformed, TooLarge) as error:
-            if stream is not None:
-                self.break_stream(stream, Code.PROTOCOL_ERROR, error.detail)
-            return
+            fault = error.detail
         if stream is None or stream.remote_ended:
-            if number not in self._forgiven:
-                raise ConnectionFault(Code.STREAM_CLOSED, f"there is a head on stream {number}, which is over")
+            self._late_head(number)
             return
         assert isinstance(stream, Http2ServerStream)
+        if stream.tunnel or stream.early is not None:
+            fault = "there is a head in a tunnel"
+        elif stream.expected > 0:
+            fault = "the body is shorter than Content-Length says"
+        if fault:
+            self.break_stream(stream, Code.PROTOCOL_ERROR, fault)
+            return
         stream.remote_ended = True
         if stream.exchange is not None:
             stream.exchange.request_end(trailers)
 
+    def _late_head(self, number: int) -> None:
+        if not number & 1 or any(number in passed for passed in self._skipped):
+            raise ConnectionFault(Code.PROTOCOL_ERROR, f"stream {number} is opened behind stream {self._last}")
+        if number not in self._forgiven:
+            raise ConnectionFault(Code.STREAM_CLOSED, f"there is a head on stream {number}, which is over")
+
     # --- its end -----------------------------------------------------------------------------------------------
 
     def empty(self) -> None:
-        if self._leaving and self._told:
+        if self._leaving:
             self.end()
-        elif not self.ending:
-            self.wheel.arm(self, self.wheel.now + self._entrance.limits.idle)
+        else:
+            self._rest()
 
     def going_away(self, last: int, code: int, detail: str) -> None:
         """A caller that opens no more streams; what runs goes on, and when it closes, it closes."""
-        self._leaving = self._told = True
+        self._leaving = True
         if not self.streams:
             self.end()
 
     def drain(self) -> None:
         """Two steps (RFC 9113, section 6.8): a warning, and the last stream once the caller must have heard it."""
-        if self._leaving or self.ending:
+        if self._leaving or self.ending or self._leave_due != inf:
             return
-        if self._preface or not self.streams:
-            self._leaving = self._told = True
+        if self._begun is not None or not self.streams:
+            self._leaving = True
             self.end()
             return
-        self.write(goaway(LAST_NUMBER, Code.NO_ERROR, "draining"))
+        self.write(self.farewell(LAST_NUMBER, Code.NO_ERROR, "draining"))
         self.write(ping(_DRAINING))
-        self._arm(self.wheel.now + _LOOK)
+        self._leave_due = self.wheel.now + _LOOK
+        self.look_at(self._leave_due)
 
     def ponged(self) -> None:
-        if not self._leaving and not self.ending:
+        if self._leave_due != inf:
             self._leave()
 
     def _leave(self) -> None:
-        self._leaving = self._told = True
-        self.write(goaway(self._last, Code.NO_ERROR, "draining"))
-        if not self.streams:
+        self._leave_due = inf
+        self._leaving = True
+        if self.streams:
+            self.write(self.farewell(self._last, Code.NO_ERROR, "draining"))
+        else:
             self.end()
 
     def abort(self, why: str = "the mesh stopped") -> None:
@@ -265,8 +314,9 @@ class Http2Server(Http2Connection, ServerConnection):
         """Callers connect again."""
 
     def busy_since(self) -> float | None:
-        began = [stream.exchange.started for stream in self._all() if stream.exchange is not None]
-        return min(began) if began else inf
+        streams = [stream for stream in self._all() if stream.exchange is not None]
+        began = [stream.exchange.started for stream in streams if stream.exchange is not None and not stream.tunnel]
+        return max(began) if began else -inf if streams else inf
 
     def _all(self) -> list[Http2ServerStream]:
         return [stream for stream in self.streams.values() if isinstance(stream, Http2ServerStream)]
@@ -288,30 +338,40 @@ class Http2Server(Http2Connection, ServerConnection):
 
     # --- time --------------------------------------------------------------------------------------------------
 
-    def _arm(self, due: float) -> None:
+    def look_at(self, due: float) -> None:
+        """Not later than then."""
         if due < self.due:
             self.wheel.arm(self, due)
 
-    def _look_again(self) -> None:
+    def _rest(self) -> None:
+        """There is no stream."""
+        self._idle_due = self.wheel.now + self._entrance.limits.idle
+        self.look_at(self._idle_due)
+
+    def _wait_for_reader(self) -> None:
         self._unsent = self._transport.get_write_buffer_size()
-        self.wheel.arm(self, self.wheel.now + self._entrance.limits.send)
+        self._send_due = self.wheel.now + self._entrance.limits.send
+        self.look_at(self._send_due)
 
     def timed_out(self) -> None:
         now, limits = self.wheel.now, self._entrance.limits
         if self.ending:
             self._transport.abort()
-        elif self._preface or self._continued is not None:
+            return
+        if now >= self._head_due and not self.blocked:
             self.fail(Code.ENHANCE_YOUR_CALM, "a head was not whole in time")
-        elif self.blocked:
-            if self._transport.get_write_buffer_size() < self._unsent:
-                self._look_again()
-            else:
+            return
+        if now >= self._send_due:
+            if self._transport.get_write_buffer_size() >= self._unsent:
                 cut(self._transport)
                 self._cut_all(Cut.SLOW_READER, f"the caller took nothing for {limits.send:g} s")
-        elif self.streams:
-            self._look(now)
-        else:
-            self.end()
+                return
+            self._wait_for_reader()
+        if now >= self._leave_due:
+            self._leave()
+        self._look(now)
+        if not self.ending:
+            self.look_at(min(self._head_due, self._send_due, self._leave_due))
 
     def _look(self, now: float) -> None:
         """At every stream: its deadline, and whether it stands still."""
@@ -319,5 +379,9 @@ class Http2Server(Http2Connection, ServerConnection):
         for stream in tuple(self.streams.values()):
             if stream.number in self.streams:
                 again = min(again, stream.timed_out(now))
-        if self.streams and not self.ending:
-            self._arm(again)
+        if self.streams:
+            self.look_at(again)
+        elif now >= self._idle_due:
+            self.end()
+        elif not self.ending:
+            self.look_at(self._idle_due)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from minimesh.dataplane.http2.server import Http2Server
 
 
+_YOUNG = 1.0
+
+
 class Http2ServerStream(Stream):
     """A ServerStream. `upload`: its body has to go on arriving. `malformed`: it is reset instead of answered.
     `early`: what came for a tunnel before it was one."""
@@ -62,7 +65,7 @@ class Http2ServerStream(Stream):
 
     def cut(self, how: Cut, detail: str) -> None:
         exchange, self.exchange = self.exchange, None
-        self.local_ended = self.remote_ended = True
+        self.drop()
         if exchange is not None:
             exchange.request_cut(how, detail)
 
@@ -73,6 +76,9 @@ class Http2ServerStream(Stream):
             self.exchange.response_blocked()
         else:
             self.exchange.response_unblocked()
+
+    def is_young(self) -> bool:
+        return self.exchange is not None and self.connection.wheel.now - self.exchange.started < _YOUNG
 
     def timed_out(self, now: float) -> float:
         exchange = self.exchange
@@ -153,4 +159,4 @@ class Http2ServerStream(Stream):
 
     def arm(self, due: float) -> None:
         self.due = due
-        self.connection._arm(due)
+        self.connection.look_at(due)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 
 _ENDS = bytes((END_STREAM,))
+FRAMES_PAID = 3
+"""What a peer may well send for each piece of data: an update of either window, and a PING to time it."""
 
 
 class Stream:
@@ -79,6 +81,10 @@ class Stream:
         """The exchange: something waits now, or nothing any more."""
         raise NotImplementedError
 
+    def is_young(self) -> bool:
+        """Whether it was opened just now, so that a reset of it is one of those that attack."""
+        raise NotImplementedError
+
     def timed_out(self, now: float) -> float:
         """Whatever is due by now; when to look again."""
         raise NotImplementedError
@@ -100,6 +106,7 @@ class Stream:
         ):
             self.window -= size
             connection.window -= size
+            connection.paid += FRAMES_PAID
             self._tail = tail = pack_head(0, size, DATA, 0, self.number)
             out = connection.out
             if not out:
@@ -135,6 +142,8 @@ class Stream:
                 break
             self.window -= size
             connection.window -= size
+            connection.paid += FRAMES_PAID
+            self.touched = connection.wheel.now
             self._tail = tail = head(size, DATA, 0, self.number)
             connection.write(tail)
             if size == left:
@@ -180,6 +189,11 @@ class Stream:
     def unsent(self) -> bool:
         """Something waits for a window, or for the transport."""
         return self._pending is not None
+
+    def drop(self) -> None:
+        """Nothing more of it is sent."""
+        self._pending = None
+        self.local_ended = self.remote_ended = True
 
     def cancel(self, code: Code) -> None:
         """Reset it, unless it is over already."""

@@ -27,7 +27,8 @@ _MOST_FORGIVEN = 1_024
 
 class Windows(Wire):
     """`window`: bytes of bodies that we may send on all streams together. `stalled`: streams that wait for it, or for
-    the transport."""
+    the transport. `paid`: frames that the peer may send for the data that it got. `_forgiven`: streams that we have
+    reset, and how much more may be on its way for each."""
 
     __slots__ = (
         "_allowance",
@@ -36,6 +37,7 @@ class Windows(Wire):
         "_owed",
         "_resets",
         "first_window",
+        "paid",
         "stalled",
         "streams",
         "window",
@@ -55,8 +57,8 @@ class Windows(Wire):
         self.stalled: dict[Stream, None] = {}
         self.window = self.first_window = WINDOW
         self._allowance = self.allowance
-        self._owed = 0
-        self._forgiven: dict[int, None] = {}
+        self._owed = self.paid = 0
+        self._forgiven: dict[int, int] = {}
         self._resets = Patience(_MOST_RESETS, _RESETS_A_SECOND)
         self._calm = Patience(_MOST_IDLE_FRAMES, _IDLE_FRAMES_A_SECOND)
 
@@ -134,8 +136,12 @@ class Windows(Wire):
         """For a stream that is over, or that never was."""
         if not number or self.is_idle(number):
             raise ConnectionFault(Code.PROTOCOL_ERROR, f"there is data on stream {number}, which is not open")
-        if number not in self._forgiven:
+        left = self._forgiven.get(number, -1) - size
+        if left < 0:
             raise ConnectionFault(Code.STREAM_CLOSED, f"there is data on stream {number}, which is over")
+        self._forgiven[number] = left
+        if not size:
+            self._nuisance()
         self._credit(size)
 
     def credit(self, stream: Stream, size: int) -> None:
@@ -172,7 +178,7 @@ class Windows(Wire):
         forgiven = self._forgiven
         if len(forgiven) >= _MOST_FORGIVEN:
             del forgiven[next(iter(forgiven))]
-        forgiven[number] = None
+        forgiven[number] = self.stream_allowance
 
     def break_stream(self, stream: Stream, code: Code, detail: str) -> None:
         """The peer broke a rule that concerns one stream (RFC 9113, section 5.4.2)."""
@@ -185,13 +191,20 @@ class Windows(Wire):
         if not self._resets.spend(self.wheel.now):
             raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "too many streams were reset")
 
+    def _bookkeeping(self, cost: float) -> None:
+        """A frame that a peer may well send for data that it gets: some do so for each piece of it."""
+        if self.paid:
+            self.paid -= 1
+        else:
+            self._nuisance(cost)
+
     def _nuisance(self, cost: float = 1.0) -> None:
         """A frame that is allowed and brings nobody anything."""
         if not self._calm.spend(self.wheel.now, cost):
             raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "too many frames that carry nothing")
 
     def fail(self, code: Code, detail: str) -> None:
-        """Say GOAWAY, and close: our side first, so that it arrives. No stream goes on."""
+        """The peer broke a rule that concerns all: no stream goes on."""
         if self.ending:
             return
         streams = tuple(self.streams.values())

@@ -5,7 +5,7 @@ All that one read of a socket causes, here and on other connections, leaves in o
 
 import asyncio
 
-from minimesh.dataplane.http2.frames import FRAME_SIZE, Code, goaway, headers
+from minimesh.dataplane.http2.frames import FRAME_SIZE, LAST_NUMBER, Code, goaway, headers
 from minimesh.dataplane.http2.hpack import NO_TABLE
 from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.wheel import Timed, Wheel
@@ -15,9 +15,21 @@ _LINGER = 0.5
 
 class Wire(Timed):
     """`frame_size`: at most in one frame. `blocked`: the transport takes no more. `_last`: the highest stream that the
-    peer has opened. `ending`: GOAWAY is said, nothing that comes is read any more."""
+    peer has opened, `_promised`: the one that we have told it of. `ending`: the last is said, and nothing that comes is
+    read any more."""
 
-    __slots__ = ("_last", "_opening", "_transport", "blocked", "ending", "frame_size", "out", "outbox", "wheel")
+    __slots__ = (
+        "_last",
+        "_opening",
+        "_promised",
+        "_transport",
+        "blocked",
+        "ending",
+        "frame_size",
+        "out",
+        "outbox",
+        "wheel",
+    )
 
     _transport: asyncio.Transport
 
@@ -30,6 +42,7 @@ class Wire(Timed):
         self.out: list[bytes] = []
         self._opening = NO_TABLE
         self._last = 0
+        self._promised = LAST_NUMBER
 
     def write(self, data: bytes) -> None:
         out = self.out
@@ -39,7 +52,7 @@ class Wire(Timed):
 
     def flush(self) -> None:
         out, self.out = self.out, []
-        if out and not self._transport.is_closing():
+        if out and not self.ending and not self._transport.is_closing():
             self._transport.write(b"".join(out))
 
     def write_head(self, number: int, block: bytes, end: bool) -> None:
@@ -48,14 +61,20 @@ class Wire(Timed):
             block, self._opening = self._opening + block, b""
         self.write(headers(number, block, end, self.frame_size))
 
+    def farewell(self, last: int, code: Code, detail: str) -> bytes:
+        """GOAWAY. No stream may be promised that an earlier one has taken back (RFC 9113, section 6.8)."""
+        self._promised = min(self._promised, last)
+        return goaway(self._promised, code, detail)
+
     def end(self, code: Code = Code.NO_ERROR, detail: str = "") -> None:
+        """Say GOAWAY, and close: our side first, so that it arrives."""
         if self.ending:
             return
-        self.ending = True
-        self.write(goaway(self._last, code, detail))
         self.flush()
+        self.ending = True
         transport = self._transport
         if not transport.is_closing():
+            transport.write(self.farewell(self._last, code, detail))
             if transport.can_write_eof():
                 transport.write_eof()
             self.wheel.arm(self, self.wheel.now + _LINGER)
