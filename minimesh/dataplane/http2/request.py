@@ -121,7 +121,7 @@ class Requests:
             if kind == PLAIN:
                 kept.append(field)
             elif kind == PSEUDO:
-                _note_pseudo(field, pseudo, bool(kept or special))
+                _note_pseudo(field, pseudo, field is not fields[len(pseudo)])
             elif kind != DROPPED:
                 special.append(field)
         _apply_pseudo(facts, pseudo)

@@ -17,8 +17,9 @@ _trailers: dict[bytes, Fields] = {}
 
 # What would decide something too late to be decided (RFC 9110, section 6.5.1).
 _NOT_IN_TRAILERS = frozenset(
-    b"authorization cache-control content-encoding content-length content-range content-type cookie expect host "
-    b"max-forwards set-cookie te trailer".split()
+    b"authorization cache-control content-encoding content-length content-range content-type cookie expect forwarded "
+    b"host max-forwards proxy-authorization set-cookie te trailer x-forwarded-client-cert x-forwarded-for "
+    b"x-forwarded-host x-forwarded-proto".split()
 )
 
 

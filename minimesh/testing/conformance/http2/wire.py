@@ -1,9 +1,10 @@
 """Frames of HTTP/2 as a peer writes them, and as people read them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from minimesh.dataplane.http2.frames import (
     ACK,
+    DATA,
     END_HEADERS,
     END_STREAM,
     HEAD_SIZE,
@@ -93,7 +94,7 @@ def trailers(number: int, *fields: tuple[bytes, bytes], end: bool = True) -> byt
 
 class Reader:
     """What a codec sends, frame by frame, in words: `HEADERS 1 :status=200 end`, `DATA 1 b'hello'`, `RST_STREAM 1
-    CANCEL`, `GOAWAY 1 NO_ERROR`, `WINDOW_UPDATE 0 100`."""
+    CANCEL`, `GOAWAY 1 NO_ERROR`, `WINDOW_UPDATE 0 100`. Data of one stream that comes in one go is shown as one."""
 
     def __init__(self) -> None:
         self._decoder: Decoder[tuple[bytes, bytes]] = Decoder(Memory(_pair, ()), table_size=4096)
@@ -101,7 +102,22 @@ class Reader:
         self._block = b""
 
     def read(self, sent: bytes) -> list[str]:
-        said = []
+        said: list[str] = []
+        body: tuple[int, bytes] | None = None
+        for kind, flags, number, payload in self._frames(sent):
+            if kind == DATA:
+                before = b""
+                if body is not None and body[0] == number:
+                    before = body[1]
+                    said.pop()
+                body = (number, before + payload)
+                payload = body[1]
+            if kind != DATA or flags & END_STREAM:
+                body = None
+            said.append(" ".join(word for word in self._words(kind, flags, number, payload) if word))
+        return said
+
+    def _frames(self, sent: bytes) -> Iterator[tuple[int, int, int, bytes]]:
         self._buffer += sent
         while len(self._buffer) >= HEAD_SIZE:
             high, low, kind, flags, number = read_head(self._buffer, 0)
@@ -109,8 +125,7 @@ class Reader:
             if len(self._buffer) < stop:
                 break
             payload, self._buffer = self._buffer[HEAD_SIZE:stop], self._buffer[stop:]
-            said.append(" ".join(word for word in self._words(kind, flags, number, payload) if word))
-        return said
+            yield kind, flags, number, payload
 
     def _words(self, kind: int, flags: int, number: int, payload: bytes) -> list[str]:
         name = KINDS[kind]
