@@ -10,11 +10,11 @@ from minimesh.testing.conformance.case import Case
 Check = Callable[[Codec, int], None]
 
 
-def cases_of(names: Iterable[object], module: str) -> tuple[Case, ...]:
+def cases_of(side: str, names: Iterable[object], module: str) -> tuple[Case, ...]:
     """Of the public functions of a module; they take a codec, and how many bytes are to come at once (0: all)."""
     checks = [each for each in names if isinstance(each, FunctionType) and each.__module__ == module]
     return tuple(
-        Case(check.__name__.replace("_", " ") + how, partial(check, step=step))
+        Case(f"{side}: {check.__name__.replace('_', ' ')}{how}", partial(check, step=step))
         for check in checks
         if not check.__name__.startswith("_")
         for step, how in ((0, ""), (1, ", byte by byte"))

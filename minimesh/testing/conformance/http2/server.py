@@ -739,4 +739,4 @@ def deadlines_pass_while_nothing_is_taken(codec: Codec, step: int) -> None:
     assert caller.open
 
 
-SERVER_CASES = cases_of(globals().values(), __name__)
+SERVER_CASES = cases_of("towards a caller", globals().values(), __name__)

@@ -1,0 +1,607 @@
+"""How a codec of HTTP/2 behaves towards an endpoint: requests out, answers in, what is wrong with them, ends, time."""
+
+from functools import partial
+
+from minimesh.dataplane.codec import Codec
+from minimesh.dataplane.heads import UNKNOWN, Fields
+from minimesh.dataplane.streams import Fate
+from minimesh.model.reason import TIMEOUT, UPSTREAM_PROTOCOL, UPSTREAM_RESET
+from minimesh.testing.conformance.case import Case
+from minimesh.testing.conformance.harness import TRACE_CONTEXT
+from minimesh.testing.conformance.http2.case import cases_of
+from minimesh.testing.conformance.http2.harness import Asked, Endpoint
+from minimesh.testing.conformance.http2.wire import (
+    ACK,
+    CANCEL,
+    SETTINGS_ACK,
+    Code,
+    Setting,
+    answer,
+    block,
+    data,
+    frame,
+    goaway,
+    headers,
+    ping,
+    rst_stream,
+    settings,
+    trailers,
+    window_update,
+)
+
+OWN = f"x-request-id=id traceparent={TRACE_CONTEXT.decode()}"
+LENGTH = (b"content-length", b"5")
+TRAILERS = Fields(((b"sum", b"42"),))
+WINDOW = 65_535
+
+
+def _head(method: str = "GET", *fields: str) -> str:
+    pseudo = f":method={method} :scheme=http :path=/ :authority=orders"
+    return " ".join(("HEADERS 1", pseudo, *fields, OWN))
+
+
+# --- greeting --------------------------------------------------------------------------------------------------
+
+
+def tells_what_it_takes(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step, greeting=b"")
+    assert endpoint.preface[0].startswith("SETTINGS HEADER_TABLE_SIZE=0 ENABLE_PUSH=0 INITIAL_WINDOW_SIZE=65535")
+    assert endpoint.preface[1:] == [f"WINDOW_UPDATE 0 {8 * 1024 * 1024 - WINDOW}"]
+    assert endpoint.multiplexes is None
+    endpoint.send(settings({}))
+    assert endpoint.heard() == ["SETTINGS ack"]
+    assert endpoint.multiplexes
+    assert endpoint.roomier_told == 1
+
+
+def who_does_not_speak_it_is_strange(codec: Codec, step: int) -> None:
+    ping_first, too_large = b"\0\0\0\6\0\0\0\0\0", b"\1\0\0\4\0\0\0\0\0"
+    for said in (b"HTTP/1.1 400 Bad Request\r\n\r\n", b"+OK\r\n", ping_first, too_large, SETTINGS_ACK):
+        endpoint = Endpoint(codec, step, greeting=b"")
+        asked = endpoint.ask(b"POST", data=b"x")
+        endpoint.send(said)
+        assert endpoint.strangeness
+        assert endpoint.transport.aborted
+        assert endpoint.lost
+        assert asked.said() == "cut upstream_protocol UNPROCESSED"
+
+
+def who_closes_without_a_word_is_strange(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step, greeting=b"")
+    asked = endpoint.ask()
+    endpoint.transport.end()
+    assert endpoint.strangeness
+    assert asked.said() == "cut upstream_reset UNPROCESSED"
+
+
+def who_is_given_up_is_not_strange(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step, greeting=b"")
+    endpoint.connection.abort()
+    endpoint.settle()
+    assert endpoint.lost
+    assert not endpoint.strangeness
+
+
+# --- requests out ----------------------------------------------------------------------------------------------
+
+
+def sends_a_head(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step)
+    endpoint.ask(fields=Fields(((b"accept", b"*/*"), (b"x-a", b"b"))))
+    assert endpoint.answers() == [_head("GET", "accept=*/*", "x-a=b") + " end"]
+
+
+def sends_a_body(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step)
+    asked = endpoint.ask(b"POST", data=b"he", length=5, end=False, fields=Fields((LENGTH,)))
+    asked.stream.send_data(b"l")
+    asked.stream.send_data(b"lo")
+    asked.stream.send_end(None)
+    assert endpoint.answers() == [_head("POST", "content-length=5"), "DATA 1 b'hello' end"]
+
+
+def sends_a_whole_body(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step)
+    endpoint.ask(b"PUT", data=b"hello", length=UNKNOWN)
+    assert endpoint.answers() == [_head("PUT"), "DATA 1 b'hello' end"]
+
+
+def sends_trailers(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step)
+    asked = endpoint.ask(b"POST", data=b"hello", length=UNKNOWN, end=False)
+    asked.stream.send_end(TRAILERS)
+    assert endpoint.answers() == [_head("POST"), "DATA 1 b'hello'", "HEADERS 1 sum=42 end"]
+
+
+def passes_an_expectation_on(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step)
+    asked = endpoint.ask(b"POST", length=5, end=False, expects_continue=True)
+    assert endpoint.answers() == [_head("POST", "expect=100-continue")]
+    endpoint.send(answer(1, status=b"100"))
+    assert asked.informational == [100]
+    asked.stream.send_data(b"hello")
+    asked.stream.send_end(None)
+    endpoint.send(answer(1, status=b"204", end=True))
+    assert asked.said() == "100 204 end"
+
+
+def numbers_streams_as_heads_go_out(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step)
+    first, second = endpoint.ask(), endpoint.ask()
+    endpoint.send(answer(3, status=b"204", end=True))
+    assert (first.said(), second.said()) == ("", "204 end")
+    endpoint.send(answer(1, status=b"205", end=True))
+    assert first.said() == "205 end"
+    assert endpoint.connection.active == 0
+
+
+def waits_for_windows(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step, greeting=settings({Setting.INITIAL_WINDOW_SIZE: 3}))
+    asked = endpoint.ask(b"POST", data=b"hello", length=UNKNOWN)
+    assert endpoint.answers() == [_head("POST"), "DATA 1 b'hel'"]
+    assert asked.blocked
+    endpoint.send(window_update(1, 2))
+    assert endpoint.answers() == ["DATA 1 b'lo' end"]
+    endpoint.send(answer(1, status=b"204", end=True))
+    assert asked.said() == "204 end"
+    assert endpoint.connection.active == 0
+
+
+# --- answers in ------------------------------------------------------------------------------------------------
+
+_ANSWERS: dict[str, tuple[bytes, str]] = {
+    "a body of known length": (answer(1, LENGTH) + data(1, b"hello", end=True), "200 b'hello' end"),
+    "a body of unknown length": (answer(1) + data(1, b"hel") + data(1, b"lo", end=True), "200 b'hello' end"),
+    "an end apart": (answer(1, LENGTH) + data(1, b"hello") + data(1, end=True), "200 b'hello' end"),
+    "no body": (answer(1, end=True), "200 end"),
+    "no body, and an end apart": (answer(1, (b"content-length", b"0")) + data(1, end=True), "200 end"),
+    "no content": (answer(1, status=b"204", end=True), "204 end"),
+    "not modified, with a length": (answer(1, LENGTH, status=b"304", end=True), "304 end"),
+    "not modified, and an end apart": (answer(1, LENGTH, status=b"304") + data(1, end=True), "304 end"),
+    "trailers": (answer(1) + data(1, b"hello") + trailers(1, (b"sum", b"42")), "200 b'hello' end"),
+    "trailers that are empty": (answer(1) + trailers(1), "200 end"),
+    "interim answers": (
+        answer(1, status=b"100") + answer(1, (b"link", b"x"), status=b"103") + answer(1, status=b"204", end=True),
+        "100 103 204 end",
+    ),
+    "padding": (answer(1) + frame("DATA", 9, 1, b"\3hello" + bytes(3)), "200 b'hello' end"),
+    "a priority": (frame("PRIORITY", 0, 1, bytes(4) + b"\7") + answer(1, end=True), "200 end"),
+    "an unknown frame": (b"\0\0\1\x99\xff\0\0\0\1x" + answer(1, end=True), "200 end"),
+    "an unknown status": (answer(1, status=b"599", end=True), "599 end"),
+    "a reset behind the end": (answer(1, end=True) + rst_stream(1, Code.NO_ERROR), "200 end"),
+}
+
+_CUT = "cut upstream_protocol UNKNOWN"
+_BROKEN: dict[str, tuple[bytes, str]] = {
+    "no status": (trailers(1, (b"a", b"b"), end=False), _CUT),
+    "nothing at all": (trailers(1), _CUT),
+    "two statuses": (headers(1, block(((b":status", b"200"), (b":status", b"200"))), True), _CUT),
+    "a status behind the fields": (headers(1, block(((b"a", b"b"), (b":status", b"200"))), True), _CUT),
+    "a pseudo-field of requests": (headers(1, block(((b":status", b"200"), (b":path", b"/"))), True), _CUT),
+    **{
+        f"the status {status!r}": (answer(1, status=status, end=True), _CUT)
+        for status in (b"", b"99", b"099", b"600", b"20", b"2000", b"2xx", b"-20", b"101", b"\xb2\xb2\xb2")
+    },
+    "upper case": (answer(1, (b"A", b"b"), end=True), _CUT),
+    "a line break": (answer(1, (b"a", b"b\r\nc: d"), end=True), _CUT),
+    "a field of connections": (answer(1, (b"connection", b"close"), end=True), _CUT),
+    "a coding": (answer(1, (b"transfer-encoding", b"chunked"), end=True), _CUT),
+    "two lengths": (answer(1, LENGTH, LENGTH) + data(1, b"hello", end=True), _CUT),
+    "a bad length": (answer(1, (b"content-length", b"+5")) + data(1, b"hello", end=True), _CUT),
+    "an interim answer that ends": (answer(1, status=b"103", end=True), _CUT),
+    "21 interim answers": (answer(1, status=b"103") * 21, " ".join(["103"] * 20) + " " + _CUT),
+    "a body before the head": (data(1, b"hello"), _CUT),
+    "a head that is too large": (answer(1, *[(b"a", b"b")] * 300, end=True), _CUT),
+    "a length and no body": (answer(1, LENGTH, end=True), _CUT),
+}
+_BROKEN_LATER: dict[str, tuple[bytes, str]] = {
+    "a body that is too long": (answer(1, LENGTH) + data(1, b"hello!", end=True), "200"),
+    "a body that is too short": (answer(1, LENGTH) + data(1, b"hell", end=True), "200"),
+    "a body that ends too early": (answer(1, LENGTH) + data(1, b"hell") + data(1, end=True), "200 b'hell'"),
+    "trailers too early": (answer(1, LENGTH) + data(1, b"hell") + trailers(1, (b"a", b"b")), "200 b'hell'"),
+    "a body where there is none": (answer(1, (b"content-length", b"0")) + data(1, b"x", end=True), "200"),
+    "a body with no content": (answer(1, status=b"204") + data(1, b"x", end=True), "204"),
+    "a body with not modified": (answer(1, status=b"304") + data(1, b"x", end=True), "304"),
+    "a second head": (answer(1) + answer(1), "200"),
+    "trailers without end": (answer(1) + trailers(1, (b"a", b"b"), end=False), "200"),
+    "a pseudo-field in the trailers": (answer(1) + trailers(1, (b":status", b"200")), "200"),
+    "a window opened by nothing": (answer(1) + window_update(1, 0), "200"),
+}
+
+_FAULTS: dict[str, tuple[bytes, str]] = {
+    "a push": (frame("PUSH_PROMISE", 4, 1, b"\0\0\0\2"), "PROTOCOL_ERROR"),
+    "settings that would have us push": (settings({Setting.ENABLE_PUSH: 1}), "PROTOCOL_ERROR"),
+    "a head on a stream of its own": (answer(2, end=True), "PROTOCOL_ERROR"),
+    "a head on an idle stream": (answer(3, end=True), "PROTOCOL_ERROR"),
+    "data on an idle stream": (data(3, b"x"), "PROTOCOL_ERROR"),
+    "a reset of an idle stream": (rst_stream(3, CANCEL), "PROTOCOL_ERROR"),
+    "a block that is none": (headers(1, b"\x80", True), "COMPRESSION_ERROR"),
+    "a head that is interrupted": (frame("HEADERS", 0, 1, b"\x88") + data(1, b"x"), "PROTOCOL_ERROR"),
+    "a frame that is too large": (frame("DATA", 0, 1, bytes(16_385)), "FRAME_SIZE_ERROR"),
+    "a window opened too far": (window_update(0, 2**31 - 1), "FLOW_CONTROL_ERROR"),
+    "a ping of seven bytes": (frame("PING", 0, 0, bytes(7)), "FRAME_SIZE_ERROR"),
+    "data behind the end": (answer(1, status=b"204", end=True) + data(1, b"x"), "STREAM_CLOSED"),
+    "a head behind the end": (answer(1, status=b"204", end=True) + answer(1), "STREAM_CLOSED"),
+}
+
+
+def _answers(sent: bytes, expected: str, codec: Codec, step: int) -> None:
+    """Twice, whatever a codec remembers."""
+    endpoint = Endpoint(codec, step)
+    for number in (1, 3):
+        asked = endpoint.ask()
+        endpoint.heard()
+        endpoint.send(_on(number, sent))
+        assert asked.said() == expected
+        assert asked.trailers == (TRAILERS if b"sum" in sent else None)
+        assert endpoint.answers() == []
+        assert endpoint.connection.active == 0
+
+
+def _on(number: int, sent: bytes) -> bytes:
+    """The same frames on another stream."""
+    moved, at = b"", 0
+    while at < len(sent):
+        stop = at + 9 + int.from_bytes(sent[at : at + 3], "big")
+        moved += sent[at : at + 5] + number.to_bytes(4, "big") + sent[at + 9 : stop]
+        at = stop
+    return moved
+
+
+def _breaks(sent: bytes, expected: str, codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step)
+    asked = endpoint.ask()
+    other = endpoint.ask()
+    endpoint.heard()
+    endpoint.send(sent)
+    assert asked.said() == expected
+    assert endpoint.answers() == ["RST_STREAM 1 PROTOCOL_ERROR"]
+    endpoint.send(answer(3, status=b"204", end=True))
+    assert other.said() == "204 end"
+
+
+def _breaks_later(sent: bytes, heard: str, codec: Codec, step: int) -> None:
+    """Never an end. How much is heard before depends on how it comes."""
+    endpoint = Endpoint(codec, step)
+    asked = endpoint.ask()
+    endpoint.heard()
+    endpoint.send(sent)
+    assert not asked.ended
+    assert asked.cut is UPSTREAM_PROTOCOL
+    assert asked.said() in (f"{heard} {_CUT}", _CUT)
+    assert endpoint.answers() == ["RST_STREAM 1 PROTOCOL_ERROR"]
+    assert endpoint.connection.active == 0
+
+
+def _ends(sent: bytes, code: str, codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step)
+    asked = endpoint.ask()
+    endpoint.heard()
+    endpoint.send(sent)
+    assert endpoint.answers()[-1] == f"GOAWAY 0 {code}"
+    assert asked.ended or asked.cut is UPSTREAM_PROTOCOL
+    assert endpoint.leaving
+    assert not endpoint.connection.room
+    endpoint.advance(1)
+    assert endpoint.lost
+
+
+def _table_cases() -> tuple[Case, ...]:
+    return tuple(
+        Case(f"{title}: {name}{how}", partial(check, *row, step=step))
+        for title, check, table in (
+            ("answer", _answers, _ANSWERS),
+            ("broken answer", _breaks, _BROKEN),
+            ("answer that breaks", _breaks_later, _BROKEN_LATER),
+            ("from an endpoint", _ends, _FAULTS),
+        )
+        for name, row in table.items()
+        for step, how in ((0, ""), (1, ", byte by byte"))
+    )
+
+
+def a_head_request_has_no_body_in_its_answer(codec: Codec, step: int) -> None:
+    for sent in (answer(1, LENGTH, end=True), answer(1, LENGTH) + data(1, end=True), answer(1, end=True)):
+        endpoint = Endpoint(codec, step)
+        asked = endpoint.ask(b"HEAD")
+        endpoint.send(sent)
+        assert asked.head is not None
+        assert (asked.head.length, asked.said()) == (0, "200 end")
+    endpoint = Endpoint(codec, step)
+    asked = endpoint.ask(b"HEAD")
+    endpoint.send(answer(1, LENGTH) + data(1, b"hello", end=True))
+    assert asked.body == b""
+    assert not asked.ended
+
+
+def an_answer_without_a_body_says_so(codec: Codec, step: int) -> None:
+    """An HTTP/1 caller would wait for the end of the connection."""
+    endpoint = Endpoint(codec, step)
+    asked = endpoint.ask()
+    endpoint.send(answer(1, end=True))
+    assert asked.head is not None
+    assert asked.head.length == 0
+
+
+def fields_are_passed_on(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step)
+    for number in (1, 3, 5):
+        asked = endpoint.ask()
+        fields = ((b"set-cookie", b"a"), (b"set-cookie", b"b"), (b"x-a", b""), (b"x-minimesh-reason", b"lie"))
+        endpoint.send(answer(number, *fields, LENGTH), data(number, b"hello", end=True))
+        assert asked.head is not None
+        assert asked.head.fields.pairs == (*fields[:3], LENGTH)
+        assert asked.head.length == 5
+
+
+# --- windows in ------------------------------------------------------------------------------------------------
+
+
+def an_answer_that_nobody_takes_is_held_back(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, 0)
+    asked = endpoint.ask()
+    endpoint.heard()
+    endpoint.send(answer(1))
+    asked.stream.pause()
+    endpoint.send(*(data(1, bytes(16_000)) for _ in range(4)))
+    assert endpoint.heard() == []
+    asked.stream.resume()
+    assert endpoint.heard() == ["WINDOW_UPDATE 1 64000"]
+    asked.stream.pause()
+    endpoint.send(*(data(1, bytes(16_000)) for _ in range(5)))
+    assert endpoint.heard() == ["RST_STREAM 1 FLOW_CONTROL_ERROR"]
+    assert asked.cut is UPSTREAM_PROTOCOL
+
+
+def one_that_is_held_back_does_not_hold_others(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, 0)
+    held = [endpoint.ask() for _ in range(99)]
+    free = endpoint.ask()
+    for number in range(1, 199, 2):
+        endpoint.send(answer(number))
+    for asked in held:
+        asked.stream.pause()
+    for number in range(1, 199, 2):
+        endpoint.send(*(data(number, bytes(16_000)) for _ in range(4)))
+    endpoint.send(answer(199), *(data(199, bytes(16_000)) for _ in range(4)), data(199, end=True))
+    assert free.ended
+
+
+# --- ends ------------------------------------------------------------------------------------------------------
+
+
+def a_reset_cuts_one(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step)
+    first, second, third, fourth = (endpoint.ask(b"POST", data=b"x") for _ in range(4))
+    endpoint.heard()
+    endpoint.send(rst_stream(1, Code.REFUSED_STREAM), rst_stream(3, CANCEL), answer(5))
+    endpoint.send(rst_stream(5, Code.REFUSED_STREAM))
+    assert first.said() == "cut upstream_reset UNPROCESSED"
+    assert second.said() == "cut upstream_reset UNKNOWN"
+    assert third.said() == "200 cut upstream_reset UNKNOWN"
+    endpoint.send(answer(7, status=b"204", end=True))
+    assert fourth.said() == "204 end"
+    assert endpoint.answers() == []
+
+
+def resets_by_an_endpoint_are_no_attack(codec: Codec, step: int) -> None:
+    """It can only reset what was asked of it."""
+    endpoint = Endpoint(codec, 0)
+    for number in range(1, 2_001, 2):
+        asked = endpoint.ask()
+        endpoint.send(rst_stream(number, Code.REFUSED_STREAM))
+        assert asked.fate is Fate.UNPROCESSED
+    assert endpoint.connection.room
+
+
+def a_request_is_given_up(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step)
+    asked, other = endpoint.ask(), endpoint.ask()
+    endpoint.heard()
+    asked.stream.reset()
+    assert endpoint.heard() == ["RST_STREAM 1 CANCEL"]
+    endpoint.send(answer(1, LENGTH), data(1, b"hello", end=True), window_update(1, 9), rst_stream(1, CANCEL))
+    assert asked.said() == ""
+    endpoint.send(answer(3, status=b"204", end=True))
+    assert other.said() == "204 end"
+
+
+def a_request_that_was_never_sent_is_given_up(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step)
+    stream = endpoint.connection.open(Asked())
+    assert endpoint.connection.active == 1
+    endpoint.connection.withdraw()
+    assert not endpoint.transport.ended
+    stream.reset()
+    assert endpoint.answers() == ["GOAWAY 0 NO_ERROR"]
+    assert endpoint.connection.active == 0
+
+
+def an_answer_before_the_request_is_whole(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step)
+    asked = endpoint.ask(b"POST", data=b"x", length=UNKNOWN, end=False)
+    endpoint.heard()
+    endpoint.send(answer(1, status=b"413", end=True), rst_stream(1, Code.NO_ERROR))
+    assert asked.said() == "413 end"
+    asked.stream.reset()
+    assert endpoint.answers() in ([], ["RST_STREAM 1 CANCEL"])
+    assert endpoint.connection.active == 0
+
+
+def an_answer_while_the_request_waits_for_a_window(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step, greeting=settings({Setting.INITIAL_WINDOW_SIZE: 3}))
+    asked = endpoint.ask(b"POST", data=b"hello", length=UNKNOWN, end=False)
+    endpoint.heard()
+    endpoint.send(answer(1, status=b"413", end=True))
+    assert asked.said() == "413 end"
+    asked.stream.reset()
+    assert endpoint.answers() == ["RST_STREAM 1 CANCEL"]
+    assert endpoint.connection.active == 0
+
+
+def a_lost_endpoint_cuts_all(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step)
+    first, second = endpoint.ask(), endpoint.ask()
+    endpoint.send(answer(1, LENGTH), data(1, b"he"))
+    endpoint.transport.lose()
+    assert first.said() == "200 b'he' cut upstream_reset UNKNOWN"
+    assert second.said() == "cut upstream_reset UNKNOWN"
+    assert endpoint.lost
+
+
+def a_kept_connection_may_be_stale(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step)
+    endpoint.ask()
+    endpoint.send(answer(1, status=b"204", end=True))
+    asked = endpoint.ask()
+    endpoint.transport.end()
+    assert asked.said() == "cut upstream_reset STALE"
+    endpoint = Endpoint(codec, step)
+    endpoint.ask()
+    endpoint.send(answer(1, status=b"204", end=True))
+    asked = endpoint.ask()
+    endpoint.send(ping(bytes(8)))
+    endpoint.transport.end()
+    assert asked.said() == "cut upstream_reset UNKNOWN"
+
+
+def goes_when_the_endpoint_goes(codec: Codec, step: int) -> None:
+    """What it did not take can be sent again; what it did is awaited."""
+    endpoint = Endpoint(codec, step)
+    first, second = endpoint.ask(), endpoint.ask(b"POST", data=b"x")
+    endpoint.heard()
+    endpoint.send(goaway(2**31 - 1, Code.NO_ERROR))
+    assert endpoint.leaving
+    assert not endpoint.connection.room
+    assert (first.cut, second.cut) == (None, None)
+    endpoint.send(goaway(1, Code.NO_ERROR))
+    assert second.said() == "cut upstream_reset UNPROCESSED"
+    endpoint.send(answer(1, status=b"204", end=True))
+    assert first.said() == "204 end"
+    assert endpoint.heard() == ["GOAWAY 0 NO_ERROR"]
+    endpoint.advance(1)
+    assert endpoint.lost
+
+
+def nothing_is_sent_for_what_the_endpoint_did_not_take(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step)
+    first = endpoint.ask(b"POST", data=bytes(WINDOW), length=UNKNOWN, end=False)
+    second = endpoint.ask(b"POST", data=b"hello", length=UNKNOWN)
+    endpoint.heard()
+    endpoint.send(goaway(1, Code.NO_ERROR), window_update(0, 1_000))
+    assert second.fate is Fate.UNPROCESSED
+    assert endpoint.heard() == []
+    assert first.cut is None
+
+
+def an_endpoint_that_goes_at_once_takes_nothing(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step)
+    asked = endpoint.ask(b"POST", data=b"x")
+    endpoint.send(goaway(0, Code.ENHANCE_YOUR_CALM))
+    assert asked.said() == "cut upstream_reset UNPROCESSED"
+    assert endpoint.transport.ended
+
+
+def withdraws_when_it_is_told_to(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step)
+    asked = endpoint.ask()
+    endpoint.heard()
+    endpoint.connection.withdraw()
+    assert endpoint.leaving
+    endpoint.send(answer(1, status=b"204", end=True))
+    assert asked.said() == "204 end"
+    assert endpoint.heard() == ["GOAWAY 0 NO_ERROR"]
+    endpoint.advance(1)
+    assert endpoint.lost
+
+
+def an_abort_cuts_what_runs(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step)
+    asked = endpoint.ask()
+    endpoint.connection.abort()
+    endpoint.settle()
+    assert asked.cut is UPSTREAM_RESET
+    assert endpoint.transport.aborted
+
+
+# --- room and time ---------------------------------------------------------------------------------------------
+
+
+def has_room_for_as_many_as_the_endpoint_takes(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step, greeting=settings({Setting.MAX_CONCURRENT_STREAMS: 2}))
+    assert endpoint.connection.room
+    endpoint.ask()
+    endpoint.ask()
+    assert not endpoint.connection.room
+    told = endpoint.roomier_told
+    endpoint.send(answer(1, status=b"204", end=True))
+    assert endpoint.connection.room
+    assert endpoint.roomier_told > told
+    endpoint.send(settings({Setting.MAX_CONCURRENT_STREAMS: 0}))
+    assert not endpoint.connection.room
+    endpoint.send(settings({Setting.MAX_CONCURRENT_STREAMS: 1_000}))
+    for _ in range(99):
+        endpoint.ask()
+    assert not endpoint.connection.room
+
+
+def has_no_room_while_the_endpoint_takes_nothing(codec: Codec, step: int) -> None:
+    large = settings({Setting.INITIAL_WINDOW_SIZE: 1_000_000}) + window_update(0, 1_000_000)
+    endpoint = Endpoint(codec, 0, greeting=large)
+    endpoint.transport.stall()
+    asked = endpoint.ask(b"POST", data=bytes(100_000), length=UNKNOWN, end=False)
+    asked.stream.send_data(b"more")
+    assert not endpoint.connection.room
+    assert asked.blocked
+    endpoint.transport.take()
+    assert endpoint.connection.room
+    assert not asked.blocked
+
+
+def an_unused_connection_is_kept_for_a_while(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step)
+    endpoint.ask()
+    endpoint.send(answer(1, status=b"204", end=True))
+    endpoint.advance(59)
+    assert endpoint.connection.room
+    endpoint.advance(1.2)
+    assert endpoint.leaving
+    endpoint.advance(1)
+    assert endpoint.lost
+
+
+def an_answer_must_not_stand_still(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step)
+    still, moving = endpoint.ask(), endpoint.ask()
+    endpoint.heard()
+    endpoint.advance(299)
+    endpoint.send(answer(3))
+    endpoint.advance(2.2)
+    assert still.cut is TIMEOUT
+    assert endpoint.answers() == ["RST_STREAM 1 CANCEL"]
+    endpoint.send(data(3, b"x"))
+    endpoint.advance(299)
+    assert moving.cut is None
+    endpoint.advance(2.2)
+    assert moving.cut is TIMEOUT
+
+
+def an_answer_that_is_held_back_may_stand_still(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step)
+    asked = endpoint.ask()
+    endpoint.send(answer(1))
+    asked.stream.pause()
+    endpoint.advance(1_000)
+    assert asked.cut is None
+    asked.stream.resume()
+    endpoint.send(data(1, b"x", end=True))
+    assert asked.said() == "200 b'x' end"
+
+
+def answers_a_ping(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step)
+    endpoint.send(ping(b"abcdefgh"), ping(b"ignored!", ACK))
+    assert endpoint.heard() == ["PING ack b'abcdefgh'"]
+
+
+CLIENT_CASES = (*_table_cases(), *cases_of("towards an endpoint", globals().values(), __name__))
