@@ -24,6 +24,7 @@ from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.wheel import Wheel
 
 _MOST_CONTINUATIONS = 32
+_PLAIN = END_HEADERS | PADDED | HAS_PRIORITY
 
 
 class Http2Connection(Control):
@@ -79,7 +80,10 @@ class Http2Connection(Control):
                             self._credit(low)
                             continue
                     flags = END_HEADERS
-                self._headers(number, flags, data[start:stop])
+                if number and flags & _PLAIN == END_HEADERS:
+                    self.head_came(number, data[start:stop], bool(flags & END_STREAM), None)
+                else:
+                    self._headers(number, flags, data[start:stop])
             else:
                 self._control(kind, flags, number, data[start:stop])
             if self.ending:

@@ -5,12 +5,23 @@ All that one read of a socket causes, here and on other connections, leaves in o
 
 import asyncio
 
-from minimesh.dataplane.http2.frames import FRAME_SIZE, LAST_NUMBER, Code, goaway, headers
+from minimesh.dataplane.http2.frames import (
+    END_HEADERS,
+    END_STREAM,
+    FRAME_SIZE,
+    HEADERS,
+    LAST_NUMBER,
+    Code,
+    goaway,
+    headers,
+    pack_head,
+)
 from minimesh.dataplane.http2.hpack import NO_TABLE
 from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.wheel import Timed, Wheel
 
 _LINGER = 0.5
+_WHOLE_AND_LAST = END_HEADERS | END_STREAM
 
 
 class Wire(Timed):
@@ -59,7 +70,15 @@ class Wire(Timed):
         """HEADERS; our first block says that we keep no table (RFC 7541, section 4.2)."""
         if self._opening:
             block, self._opening = self._opening + block, b""
-        self.write(headers(number, block, end, self.frame_size))
+        out = self.out
+        if not out:
+            self.outbox.add(self)
+        size = len(block)
+        if size <= FRAME_SIZE:
+            out.append(pack_head(0, size, HEADERS, _WHOLE_AND_LAST if end else END_HEADERS, number))
+            out.append(block)
+        else:
+            out.append(headers(number, block, end))
 
     def farewell(self, last: int, code: Code, detail: str) -> bytes:
         """GOAWAY. No stream may be promised that an earlier one has taken back (RFC 9113, section 6.8)."""
