@@ -8,6 +8,7 @@ from typing import ClassVar, cast
 from minimesh.dataplane.callee import LARGEST_HEAD, MOST_FIELDS
 from minimesh.dataplane.connections import WATERMARK, MultiplexedConnection, MultiplexedHome
 from minimesh.dataplane.errors import Malformed
+from minimesh.dataplane.http2.apart import apart
 from minimesh.dataplane.http2.client_stream import Http2ClientStream
 from minimesh.dataplane.http2.connection import Http2Connection
 from minimesh.dataplane.http2.frames import (
@@ -32,6 +33,7 @@ MOST_STREAMS = 100
 _LOOK = 1.0
 
 
+@apart
 class Http2Client(Http2Connection, MultiplexedConnection):
     """`most`: streams that the endpoint takes at once. `served`: exchanges that are over. `heard`: reads so far.
     `leaving`: it takes no more. `told`: the first SETTINGS of the endpoint came."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from minimesh.dataplane.callee import MOST_INFORMATIONAL
 from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.heads import Fields, OutgoingHead, ResponseHead
+from minimesh.dataplane.http2.apart import apart
 from minimesh.dataplane.http2.encode import request_block
 from minimesh.dataplane.http2.fields import Field
 from minimesh.dataplane.http2.frames import Code, name_of
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from minimesh.dataplane.http2.client import Http2Client
 
 
+@apart
 class Http2ClientStream(Stream, ClientStream):
     """`answered`: something of the answer has come. `heard`: reads of the connection before the request was sent."""
 

@@ -10,6 +10,7 @@ from typing import cast
 from minimesh.dataplane.connections import WATERMARK, Entrance, ServerConnection, cut
 from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.heads import RequestHead
+from minimesh.dataplane.http2.apart import apart
 from minimesh.dataplane.http2.connection import Http2Connection
 from minimesh.dataplane.http2.frames import (
     LAST_NUMBER,
@@ -43,6 +44,7 @@ _MOST_SKIPPED = 8
 _TOO_LARGE, _TURNED_AWAY = 200.0, 0.5
 
 
+@apart
 class Http2Server(Http2Connection, ServerConnection):
     """`_begun`: of the preface and the first frame's head; None once they are read. `_leaving`: no further stream is
     taken. `_skipped`: the numbers that were passed over last. `…_due`: when a head has to be whole, some of what waits

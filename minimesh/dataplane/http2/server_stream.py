@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from minimesh.dataplane.connections import Starts
 from minimesh.dataplane.heads import Fields, ResponseHead
+from minimesh.dataplane.http2.apart import apart
 from minimesh.dataplane.http2.encode import response_block
 from minimesh.dataplane.http2.frames import Code
 from minimesh.dataplane.http2.stream import Stream
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _YOUNG = 1.0
 
 
+@apart
 class Http2ServerStream(Stream):
     """A ServerStream. `upload`: its body has to go on arriving. `malformed`: it is reset instead of answered.
     `early`: what came for a tunnel before it was one."""
