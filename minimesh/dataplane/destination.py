@@ -1,5 +1,6 @@
 """Where an exchange can send: what it needs of a service and of its endpoints, whoever implements them."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from minimesh.dataplane.heads import OutgoingHead
@@ -40,4 +41,13 @@ class Destination(Protocol):
 
     def pick(self, avoid: Pool | None = None) -> Pool | None:
         """The next endpoint, another than `avoid` where there is one; None when none is ready."""
+        ...
+
+    @property
+    def takes_grpc(self) -> bool | None:
+        """Whether gRPC can be sent to it; None: nobody said, and it has not shown what it speaks."""
+        ...
+
+    def find_out(self, then: Callable[[], None]) -> None:
+        """What it speaks, as far as it shows it now; `then` is called, never during this call."""
         ...

@@ -6,6 +6,7 @@ from functools import lru_cache
 from urllib.parse import quote
 
 _TYPE = b"application/grpc"
+_WEB = b"application/grpc-web"
 # TimeoutValue and TimeoutUnit: at most eight digits, and a unit.
 _TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])")
 _UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
@@ -56,6 +57,11 @@ def is_grpc(content_type: bytes) -> bool:
     """`application/grpc` alone, or with a `+format` or parameters; gRPC-Web is another protocol."""
     rest = content_type[len(_TYPE) :]
     return content_type.startswith(_TYPE) and (not rest or rest[:1] in (b"+", b";"))
+
+
+def is_grpc_web(content_type: bytes) -> bool:
+    """`application/grpc-web` or `application/grpc-web-text`, with what may follow."""
+    return content_type[: len(_WEB)].lower() == _WEB
 
 
 @lru_cache(maxsize=256)

@@ -70,8 +70,8 @@ class RequestHead:
     request_id and traceparent: what came, valid, or b"". forwarded: X-Forwarded-* and Forwarded as they came,
     kept apart because only the listener knows whether to believe them. cross_site: Sec-Fetch-Site said so.
     trailers: TE said that trailers are welcome. multiplexed: it came over HTTP/2, and goes on so where that is spoken.
-    grpc: it is a gRPC call; timeout: the seconds that it may take, as its caller said. plan is room for the listener
-    to keep what it decided about this head, for as long as the head is handed out again.
+    grpc: it is a gRPC call; web: one of gRPC-Web; timeout: the seconds that it may take, as its caller said. plan is
+    room for the listener to keep what it decided about this head, for as long as the head is handed out again.
     """
 
     __slots__ = (
@@ -92,6 +92,7 @@ class RequestHead:
         "traceparent",
         "trailers",
         "upgrade",
+        "web",
     )
 
     def __init__(
@@ -122,7 +123,7 @@ class RequestHead:
         self.forwarded = forwarded
         self.cross_site = cross_site
         self.trailers = trailers
-        self.multiplexed = self.grpc = False
+        self.multiplexed = self.grpc = self.web = False
         self.timeout: float | None = None
         self.plan: object = None
 

@@ -105,6 +105,11 @@ class Hub:
         self.wait(dial)
         return dial
 
+    async def look(self) -> None:
+        """Dial for nobody, so that the endpoint shows what it speaks."""
+        self._dialling += 1
+        await self.dial_one()
+
     def wait(self, dial: Dial) -> None:
         self._waiting.append(dial)
         self._need()

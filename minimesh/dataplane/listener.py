@@ -4,9 +4,10 @@ import asyncio
 import socket
 from collections.abc import Callable, Mapping
 
+from minimesh.dataplane import grpcweb
 from minimesh.dataplane.acceptor import Acceptor
 from minimesh.dataplane.codec import Codec
-from minimesh.dataplane.connections import ServerConnection
+from minimesh.dataplane.connections import ServerConnection, Starts
 from minimesh.dataplane.exchange import Exchange
 from minimesh.dataplane.heads import RequestHead
 from minimesh.dataplane.ids import RandomBits
@@ -90,7 +91,9 @@ class Listener(Acceptor):
 
     # --- requests ----------------------------------------------------------------------------------------------
 
-    def exchange(self, server: ServerStream, head: RequestHead) -> Exchange:
+    def exchange(self, server: ServerStream, head: RequestHead) -> Starts:
+        if head.web:
+            return grpcweb.exchange(self, server, head)
         return Exchange(self, server, head)
 
     def refuse(self, server: ServerStream, reason: Reason, detail: str) -> None:

@@ -105,6 +105,11 @@ class EndpointPool:
         """So it has shown to a request of HTTP/1, which it could not read."""
         self.multiplexes = self._only_http2 = True
 
+    async def find_out(self) -> None:
+        """What the endpoint speaks."""
+        if self.multiplexes is None:
+            await self._hub.look()
+
     @property
     def first_word(self) -> float:
         return self._upstream.spec.timeouts.connect
@@ -260,6 +265,7 @@ class Upstream:
         self._retired: list[EndpointPool] = []
         self._balance = RoundRobin()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._curious: list[Callable[[], None]] = []
         self.apply(spec)
 
     def apply(self, spec: snapshot.Upstream) -> None:
@@ -296,6 +302,29 @@ class Upstream:
 
     def pick(self, avoid: Pool | None = None) -> EndpointPool | None:
         return self._balance.pick(self.pools, avoid)
+
+    @property
+    def takes_grpc(self) -> bool | None:
+        """Said, or shown by speaking HTTP/2. Where nothing answers, nobody minds."""
+        if self.spec.protocol is not None:
+            return self.spec.protocol in _HTTP2
+        shown = {pool.multiplexes for pool in self.pools}
+        if True in shown or not shown:
+            return True
+        return None if None in shown else False
+
+    def find_out(self, then: Callable[[], None]) -> None:
+        self._curious.append(then)
+        if len(self._curious) == 1:
+            self.spawn(self._find_out())
+
+    async def _find_out(self) -> None:
+        for pool in self.pools:
+            if self.takes_grpc is None:
+                await pool.find_out()
+        curious, self._curious = self._curious, []
+        for then in curious:
+            then()
 
     def spawn(self, work: Coroutine[object, object, None]) -> None:
         task = self.loop.create_task(work)

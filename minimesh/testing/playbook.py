@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from minimesh.dataplane import grpcweb
+from minimesh.dataplane.connections import Starts
 from minimesh.dataplane.exchange import Exchange
 from minimesh.dataplane.heads import NO_FIELDS, UNKNOWN, Fields, RequestHead, ResponseHead
 from minimesh.dataplane.streams import ClientEvents, Fate
@@ -147,7 +149,7 @@ class Caller:
         self._play = play
         self.name = name
         self.stream = FakeServerStream(name, lambda line: None)
-        self.exchange: Exchange | None = None
+        self.exchange: Starts | None = None
 
     def begins(
         self,
@@ -185,7 +187,8 @@ class Caller:
             self.stream = FakeServerStream(self.name, play._note)
         else:
             self.stream = MultiplexedServerStream(self.name, play._note, play.caller_connection)
-        self.exchange = exchange = Exchange(play.origin, self.stream, head)
+        make = grpcweb.exchange if head.web else Exchange
+        self.exchange = exchange = make(play.origin, self.stream, head)
         self.stream.exchange = exchange
         self.stream.loopback = play.loopback
         exchange.start(data, end)
@@ -219,7 +222,7 @@ class Caller:
         if due is not None and due <= self._play.clock.monotonic() and not self.stream.over_or_ended:
             self._known().deadline_passed()
 
-    def _known(self) -> Exchange:
+    def _known(self) -> Starts:
         assert self.exchange is not None, "the caller has not begun"
         return self.exchange
 

@@ -1,6 +1,6 @@
 """A fake listener and a fake service behind it: endpoints that hand out fake streams."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 from minimesh.dataplane.destination import Dial, Pool
@@ -67,10 +67,15 @@ class FakeUpstream:
         self.spec = snapshot.Upstream(Identity(DOMAIN, service), breaker=breaker)
         self.admission = Admission(breaker)
         self.pools = pools
+        self.takes_grpc: bool | None = False
+        self.curious: list[Callable[[], None]] = []
         self._balance = RoundRobin()
 
     def pick(self, avoid: Pool | None = None) -> Pool | None:
         return self._balance.pick(self.pools, avoid)
+
+    def find_out(self, then: Callable[[], None]) -> None:
+        self.curious.append(then)
 
 
 class FakeOrigin:

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from minimesh.dataplane.errors import Malformed
+from minimesh.dataplane.grpc import is_grpc_web
 from minimesh.dataplane.heads import NO_FIELDS, UNKNOWN, Fields, RequestHead
 from minimesh.dataplane.http1.lines import (
     PLAIN,
@@ -33,7 +34,7 @@ from minimesh.model.reason import (
 )
 
 _DROPPED, _HOST, _LENGTH, _CODING, _CONNECTION, _UPGRADE, _EXPECT, _TE = range(1, 9)
-_REQUEST_ID, _TRACEPARENT, _TRACESTATE, _FORWARDED, _FETCH_SITE = range(9, 14)
+_REQUEST_ID, _TRACEPARENT, _TRACESTATE, _FORWARDED, _FETCH_SITE, _TYPE = range(9, 15)
 
 _ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp]://([^/?#]*)(.*)")
 
@@ -46,6 +47,7 @@ _LINES = Lines(
         b"x-forwarded-client-cert": _DROPPED,
         b"host": _HOST,
         b"content-length": _LENGTH,
+        b"content-type": _TYPE,
         b"transfer-encoding": _CODING,
         b"connection": _CONNECTION,
         b"upgrade": _UPGRADE,
@@ -109,8 +111,9 @@ class Block:
     tracestate = b""
     trailers = False
     cross_site = False
+    web = False
     frames = False
-    """Whether length, codings, expect or upgrade is set."""
+    """Whether length, codings, expect, upgrade or web is set."""
 
 
 def read_block(block: bytes, limits: Limits) -> Block:
@@ -161,6 +164,10 @@ def _note(block: Block, kind: int, line: bytes, kept: list[bytes]) -> None:
         block.length = read_length(line, BAD_REQUEST)
         block.frames = True
         kept.append(line)
+    elif kind == _TYPE:
+        kept.append(line)
+        if is_grpc_web(value_of(line)):
+            block.web = block.frames = True
     elif kind == _FORWARDED:
         block.forwarded = Fields(None, block.forwarded.http1 + line + b"\r\n")
     else:
@@ -225,7 +232,8 @@ def read_request(line: bytes, block: Block, limits: Limits) -> tuple[RequestHead
 
 
 def _frame(head: RequestHead, block: Block, old: bool) -> None:
-    """Body, expectation and upgrade, of which most requests have none."""
+    """Body, expectation, upgrade and gRPC-Web, of which most requests have none."""
+    head.web = block.web
     if block.codings:
         if block.length >= 0:
             raise Malformed(BAD_REQUEST, "there is a Content-Length beside Transfer-Encoding")

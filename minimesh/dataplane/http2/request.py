@@ -8,7 +8,7 @@ connection, that is, once the caller has no dynamic table; and only for blocks w
 from functools import lru_cache
 
 from minimesh.dataplane.errors import Malformed
-from minimesh.dataplane.grpc import is_grpc, read_timeout
+from minimesh.dataplane.grpc import is_grpc, is_grpc_web, read_timeout
 from minimesh.dataplane.heads import NO_FIELDS, UNKNOWN, Fields, RequestHead
 from minimesh.dataplane.http2.fields import DROPPED, FORGOTTEN, PLAIN, PSEUDO, Field, memory, read_length
 from minimesh.dataplane.http2.hpack import Decoder, never_indexed
@@ -74,6 +74,7 @@ class Facts:
     traceparent = b""
     timeout: float | None = None
     grpc = False
+    web = False
     cross_site = False
     trailers = False
     expects_continue = False
@@ -205,6 +206,7 @@ def _head(facts: Facts, target: bytes, end: bool) -> RequestHead:
     )
     head.multiplexed = not facts.upgrade
     head.grpc = facts.grpc
+    head.web = facts.web
     head.timeout = facts.timeout
     return head
 
@@ -262,6 +264,7 @@ def _note_all(facts: Facts, special: list[Field], kept: list[Field]) -> None:
             kept.append(field)
         elif kind == _TYPE:
             facts.grpc = is_grpc(value)
+            facts.web = is_grpc_web(value)
             kept.append(field)
         elif kind == _LENGTH:
             facts.length = read_length(field, facts.length, BAD_REQUEST)

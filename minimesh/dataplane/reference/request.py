@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import h11
 
 from minimesh.dataplane.errors import Malformed
+from minimesh.dataplane.grpc import is_grpc_web
 from minimesh.dataplane.heads import UNKNOWN, Fields, RequestHead
 from minimesh.dataplane.paths import canonical
 from minimesh.dataplane.reference.body import LONGEST_LINE, Body
@@ -113,7 +114,7 @@ def _head(event: h11.Request, minor: int, *, chunked: bool, limits: Limits) -> R
     traced = _TRACE_CONTEXT.fullmatch(context) is not None
     # Trace Context, section 3.2.2.5: where the trace begins anew, there is no state of it.
     fields = end_to_end(event, _NOT_PASSED_ON if traced else _NOT_PASSED_ON | {b"tracestate"})
-    return RequestHead(
+    head = RequestHead(
         method,
         target,
         authority,
@@ -127,6 +128,8 @@ def _head(event: h11.Request, minor: int, *, chunked: bool, limits: Limits) -> R
         cross_site=any(name == b"sec-fetch-site" and value.lower() in _CROSS_SITE for name, value in event.headers),
         trailers=trailers,
     )
+    head.web = is_grpc_web(last(event, b"content-type"))
+    return head
 
 
 def _target(method: bytes, target: bytes, event: h11.Request) -> tuple[bytes, bytes]:
