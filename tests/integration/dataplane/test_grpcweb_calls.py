@@ -1,22 +1,17 @@
 """gRPC-Web from callers of HTTP/1.1 and HTTP/2 to a service of grpcio."""
 
-from __future__ import annotations
-
 import base64
 import struct
-import threading
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import NamedTuple
 
-import grpc
 import httpx
 import pytest
 
 from minimesh.model.service import Protocol
+from tests.integration.dataplane.grpcshop import Shop
 from tests.integration.dataplane.stage import EACH_CODEC, FASTEST, GATEWAY, SETUPS, Stage, until
-from tests.integration.dataplane.wire import PATIENCE
 
 pytestmark = pytest.mark.anyio
 CALLERS = pytest.mark.parametrize(
@@ -36,38 +31,6 @@ class Told(NamedTuple):
     kind: str
     messages: list[bytes]
     status: dict[str, str]
-
-
-class Shop(grpc.GenericRpcHandler):
-    """Messages are plain bytes. Count sends its second message when `more` is set."""
-
-    def __init__(self) -> None:
-        self.more = threading.Event()
-        self.cancelled = threading.Event()
-
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
-        match details.method:
-            case "/shop.Orders/Echo":
-                return grpc.unary_unary_rpc_method_handler(self._echo)
-            case "/shop.Orders/Fail":
-                return grpc.unary_unary_rpc_method_handler(self._fail)
-            case "/shop.Orders/Count":
-                return grpc.unary_stream_rpc_method_handler(self._count)
-            case _:
-                return None
-
-    def _echo(self, message: bytes, context: grpc.ServicerContext) -> bytes:
-        context.set_trailing_metadata((("cost", "7"), ("proof-bin", b"\x00\xff")))
-        return message
-
-    def _fail(self, message: bytes, context: grpc.ServicerContext) -> bytes:
-        context.abort(grpc.StatusCode.NOT_FOUND, "no such order: ü")
-
-    def _count(self, message: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
-        context.add_callback(self.cancelled.set)
-        yield b"one"
-        self.more.wait(PATIENCE)
-        yield b"two"
 
 
 class Running(NamedTuple):
@@ -113,13 +76,9 @@ def take_apart(kind: str, body: bytes) -> Told:
 async def running(bare: Stage) -> AsyncIterator[Running]:
     """A service that says nothing of itself: what it speaks is found out."""
     shop = Shop()
-    server = grpc.server(ThreadPoolExecutor(4), handlers=[shop])
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    bare.open(ports=(port,))
-    yield Running(bare, shop)
-    shop.more.set()
-    server.stop(0).wait(PATIENCE)
+    with shop.serving() as port:
+        bare.open(ports=(port,))
+        yield Running(bare, shop)
 
 
 def say(stage: Stage, protocol: Protocol) -> None:
