@@ -2,7 +2,7 @@
 
 import json
 
-from minimesh.dataplane.grpc import message_of, status_of
+from minimesh.dataplane.grpc import message_of, status_for
 from minimesh.dataplane.heads import Fields, ResponseHead
 from minimesh.model.reason import METHOD_NOT_ALLOWED, OVERLOADED, Reason
 
@@ -17,7 +17,7 @@ def answer_to_grpc(
     message = f"{_title(reason, service)}{': ' + detail if details and detail else ''} (id {exchange})"
     fields = (
         (b"content-type", b"application/grpc"),
-        (b"grpc-status", b"%d" % status_of(reason.status)),
+        (b"grpc-status", b"%d" % status_for(reason)),
         (b"grpc-message", message_of(message)),
         (b"x-minimesh-reason", said),
     )

@@ -1,12 +1,15 @@
 """Where an exchange can send: what it needs of a service and of its endpoints, whoever implements them."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from minimesh.dataplane.heads import OutgoingHead
 from minimesh.dataplane.streams import ClientEvents, ClientStream
 from minimesh.model import snapshot
 from minimesh.policy.admission import Admission
+
+if TYPE_CHECKING:
+    from minimesh.dataplane.transcoding.compiled import Compiled
 
 
 class Dial:
@@ -41,6 +44,11 @@ class Destination(Protocol):
 
     def pick(self, avoid: Pool | None = None) -> Pool | None:
         """The next endpoint, another than `avoid` where there is one; None when none is ready."""
+        ...
+
+    @property
+    def transcoded(self) -> "Compiled | bool":
+        """What it can be asked as REST; False: nothing, True: it has to tell first."""
         ...
 
     @property

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from minimesh.dataplane.answers import answer, answer_to_grpc
 from minimesh.dataplane.destination import Dial, Pool
-from minimesh.dataplane.grpc import counts_as, read_status, status_of
+from minimesh.dataplane.grpc import counts_as, read_status, status_for
 from minimesh.dataplane.heads import Fields, RequestHead, ResponseHead
 from minimesh.dataplane.ids import RandomBits, span_id, trace_id, traceparent
 from minimesh.dataplane.plan import Plan
@@ -393,7 +393,7 @@ class Exchange:
         service = "" if route is None else route.destination
         exchange = span_id(self._traceparent).decode()
         if self._head.grpc:
-            self._grpc_status = status_of(reason.status)
+            self._grpc_status = status_for(reason)
             head = answer_to_grpc(
                 reason, service=service, detail=detail, exchange=exchange, tries=self._tries, details=details
             )

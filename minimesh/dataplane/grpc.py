@@ -1,9 +1,12 @@
 """What is gRPC about a call: how it is known, its deadline, and its status (the gRPC over HTTP/2 protocol)."""
 
 import re
+from binascii import Error, a2b_base64
 from enum import IntEnum
 from functools import lru_cache
 from urllib.parse import quote
+
+from minimesh.model.reason import BAD_MESSAGE, MESSAGE_TOO_LARGE, NO_METHOD, Reason
 
 _TYPE = b"application/grpc"
 _WEB = b"application/grpc-web"
@@ -50,6 +53,28 @@ _STATUSES = {
     503: Status.UNAVAILABLE,
     504: Status.DEADLINE_EXCEEDED,
 }
+_BY_REASON = {
+    BAD_MESSAGE: Status.INVALID_ARGUMENT,
+    MESSAGE_TOO_LARGE: Status.RESOURCE_EXHAUSTED,
+    NO_METHOD: Status.NOT_FOUND,
+}
+# google.rpc.Code, where the two are told apart the other way.
+_HTTP: dict[int, int] = {
+    Status.OK: 200,
+    Status.CANCELLED: 499,
+    Status.INVALID_ARGUMENT: 400,
+    Status.DEADLINE_EXCEEDED: 504,
+    Status.NOT_FOUND: 404,
+    Status.ALREADY_EXISTS: 409,
+    Status.PERMISSION_DENIED: 403,
+    Status.RESOURCE_EXHAUSTED: 429,
+    Status.FAILED_PRECONDITION: 400,
+    Status.ABORTED: 409,
+    Status.OUT_OF_RANGE: 400,
+    Status.UNIMPLEMENTED: 501,
+    Status.UNAVAILABLE: 503,
+    Status.UNAUTHENTICATED: 401,
+}
 _FAILURES = frozenset((Status.UNKNOWN, Status.DEADLINE_EXCEEDED, Status.INTERNAL, Status.UNAVAILABLE, Status.DATA_LOSS))
 
 
@@ -76,9 +101,26 @@ def status_of(http: int) -> Status:
     return _STATUSES.get(http, Status.UNKNOWN)
 
 
+def status_for(reason: Reason) -> Status:
+    return _BY_REASON.get(reason) or status_of(reason.status)
+
+
+def http_of(status: int) -> int:
+    """The HTTP status of google.rpc.Code."""
+    return _HTTP.get(status, 500)
+
+
 def read_status(value: bytes | None) -> int:
     """A `grpc-status`; UNKNOWN where it is missing or no number."""
     return int(value) if value is not None and value.isdigit() and len(value) < 4 else Status.UNKNOWN
+
+
+def read_binary(value: bytes) -> bytes:
+    """A field whose name ends in `-bin`, mostly without padding; b"" where it is not base64."""
+    try:
+        return a2b_base64(value + b"=" * (-len(value) % 4), strict_mode=True)
+    except Error:
+        return b""
 
 
 def counts_as(status: int) -> int:

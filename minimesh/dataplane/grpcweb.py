@@ -52,6 +52,8 @@ def exchange(origin: Origin, server: ServerStream, head: RequestHead) -> Starts:
 def _translated(origin: Origin, server: ServerStream, head: RequestHead, call: RequestHead) -> GrpcWeb:
     kind = _TYPE.fullmatch(head.fields.get(b"content-type") or b"")
     text = kind is not None and kind[1] is not None
+    if head.expects_continue:
+        server.send_informational(ResponseHead(100))
     wanted = _TYPE.search(head.fields.get(b"accept") or b"")
     web = GrpcWeb(server, text, text if wanted is None else wanted[1] is not None)
     web.bind(Exchange(origin, web, call))
@@ -68,7 +70,6 @@ def _call_of(head: RequestHead, kind: re.Match[bytes]) -> RequestHead:
         head.authority,
         Fields(fields),
         UNKNOWN if head.length else 0,
-        expects_continue=head.expects_continue,
         request_id=head.request_id,
         traceparent=head.traceparent,
         forwarded=head.forwarded,

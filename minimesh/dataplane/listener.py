@@ -15,6 +15,8 @@ from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.plan import BoundRoute, Plan
 from minimesh.dataplane.router import Router, host_of
 from minimesh.dataplane.streams import ServerStream
+from minimesh.dataplane.transcoding import exchange as transcoding
+from minimesh.dataplane.transcoding.lane import Work
 from minimesh.dataplane.upstream import Upstream
 from minimesh.dataplane.wheel import Wheel
 from minimesh.model import snapshot
@@ -56,6 +58,7 @@ class Listener(Acceptor):
         self._hosts: frozenset[bytes] = frozenset()
         self._domain = b""
         self._named: frozenset[bytes] = frozenset()
+        self._transcodes = False
 
     def apply(self, spec: snapshot.Listener, upstreams: Mapping[str, Upstream]) -> None:
         super().apply(spec, upstreams)
@@ -73,6 +76,7 @@ class Listener(Acceptor):
             )
             for route in (*spec.routes, *spec.names)
         )
+        self._transcodes = any(upstreams[route.to].transcoded is not False for route in (*spec.routes, *spec.names))
         self._domain = f".{spec.domain}".encode() if spec.domain else b""
         self._named = frozenset((route.host or "").encode() for route in spec.names)
 
@@ -94,7 +98,12 @@ class Listener(Acceptor):
     def exchange(self, server: ServerStream, head: RequestHead) -> Starts:
         if head.web:
             return grpcweb.exchange(self, server, head)
+        if self._transcodes:
+            return transcoding.exchange(self, server, head, self._offload)
         return Exchange(self, server, head)
+
+    def _offload(self, work: Work, then: Callable[[asyncio.Future[bytes]], None]) -> None:
+        self._loop.run_in_executor(None, work).add_done_callback(then)
 
     def refuse(self, server: ServerStream, reason: Reason, detail: str) -> None:
         """Answer what never became a request."""

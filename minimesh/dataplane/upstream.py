@@ -7,7 +7,7 @@ import os
 import select
 import socket
 from collections.abc import Callable, Coroutine, Iterable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from minimesh.dataplane.codec import Codec
 from minimesh.dataplane.connections import ClientConnection, Dialled, MultiplexedConnection, Opens
@@ -20,8 +20,12 @@ from minimesh.dataplane.wheel import Wheel
 from minimesh.model import snapshot
 from minimesh.model.reason import CONNECT_TIMEOUT, OUT_OF_DESCRIPTORS, UPSTREAM_REFUSED, Reason
 from minimesh.model.service import Protocol
+from minimesh.model.transcoding import Transcoding
 from minimesh.policy.admission import Admission
 from minimesh.policy.balance import RoundRobin
+
+if TYPE_CHECKING:
+    from minimesh.dataplane.transcoding.compiled import Compiled
 
 C = TypeVar("C", ClientConnection, MultiplexedConnection, Dialled)
 
@@ -270,6 +274,7 @@ class Upstream:
 
     def apply(self, spec: snapshot.Upstream) -> None:
         self.spec = spec
+        self.transcoded = _transcoded(spec.transcoding)
         kept = {pool.spec: pool for pool in self.pools if pool.insists is (spec.protocol in _HTTP2)}
         left = [pool for pool in self.pools if pool.spec not in kept]
         self.pools = tuple(
@@ -336,3 +341,11 @@ class Upstream:
             task.cancel()
         for pool in (*self.pools, *self._retired):
             pool.close()
+
+
+def _transcoded(transcoding: Transcoding | None) -> "Compiled | bool":
+    if transcoding is None or transcoding.api is None:
+        return transcoding is not None
+    from minimesh.dataplane.transcoding.compiled import Compiled  # noqa: PLC0415 - protobuf, for who asks for it alone
+
+    return Compiled(transcoding.api)

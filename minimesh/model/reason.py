@@ -23,11 +23,14 @@ class Reason:
 
 
 BAD_REQUEST = Reason("bad_request", 400, "the request is not well-formed HTTP", Fault.CLIENT)
+BAD_MESSAGE = Reason("bad_message", 400, "the request is not one that {service} can be asked", Fault.CLIENT)
 CROSS_SITE = Reason("cross_site", 403, "a web page of another site may not call as a service", Fault.CLIENT)
 NO_ROUTE = Reason("no_route", 404, "no route matches this host and path", Fault.CLIENT)
+NO_METHOD = Reason("no_method", 404, "{service} has no call for this method and path", Fault.CLIENT)
 METHOD_NOT_ALLOWED = Reason("method_not_allowed", 405, "CONNECT and TRACE are not forwarded", Fault.CLIENT)
 NOT_TLS = Reason("not_tls", 400, "the connection does not begin with a TLS ClientHello", Fault.CLIENT)
 CLIENT_TIMEOUT = Reason("client_timeout", 408, "the request did not arrive in time", Fault.CLIENT)
+MESSAGE_TOO_LARGE = Reason("message_too_large", 413, "a message is larger than 4 MiB", Fault.CLIENT)
 TARGET_TOO_LONG = Reason("target_too_long", 414, "the request target is too long", Fault.CLIENT)
 EXPECTATION_FAILED = Reason("expectation_failed", 417, "the only expectation known here is 100-continue", Fault.CLIENT)
 FOREIGN_HOST = Reason("foreign_host", 421, "this address does not answer for that host", Fault.CLIENT)
@@ -39,6 +42,7 @@ UPSTREAM_RESET = Reason(
 )
 UPSTREAM_REFUSED = Reason("upstream_refused", 503, "{service} refused the connection", Fault.APP)
 NO_ENDPOINT = Reason("no_endpoint", 503, "{service} has no endpoint that is ready", Fault.APP)
+NOT_REFLECTED = Reason("not_reflected", 503, "{service} has not told yet what it can be asked", Fault.APP)
 OVERLOADED = Reason("overloaded", 503, "{service} has as many requests as it may have", Fault.APP)
 OUT_OF_DESCRIPTORS = Reason(
     "out_of_descriptors", 503, "the mesh has no file descriptor left for a connection to {service}", Fault.MESH
@@ -54,10 +58,13 @@ REASONS: dict[str, Reason] = {
     for reason in (
         BAD_REQUEST,
         NOT_TLS,
+        BAD_MESSAGE,
         CROSS_SITE,
         NO_ROUTE,
+        NO_METHOD,
         METHOD_NOT_ALLOWED,
         CLIENT_TIMEOUT,
+        MESSAGE_TOO_LARGE,
         TARGET_TOO_LONG,
         EXPECTATION_FAILED,
         FOREIGN_HOST,
@@ -67,6 +74,7 @@ REASONS: dict[str, Reason] = {
         UPSTREAM_RESET,
         UPSTREAM_REFUSED,
         NO_ENDPOINT,
+        NOT_REFLECTED,
         OVERLOADED,
         OUT_OF_DESCRIPTORS,
         DRAINING,

@@ -9,6 +9,7 @@ from minimesh.model.identity import Identity
 from minimesh.model.project import Hop, Limits
 from minimesh.model.route import Route
 from minimesh.model.service import Breaker, Protocol, Timeouts
+from minimesh.model.transcoding import Transcoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Upstream:
     """A service as something to send to. Only endpoints that may get traffic are listed.
 
     host: the Host to ask for, where the service lives elsewhere under a name of its own; else the caller's.
-    protocol: what it is known to speak; None: nobody said."""
+    protocol: what it is known to speak; None: nobody said. transcoding: that it is asked as REST; None: it is not."""
 
     identity: Identity
     endpoints: tuple[Endpoint, ...] = ()
@@ -33,6 +34,7 @@ class Upstream:
     host: bytes = b""
     protocol: Protocol | None = None
     breaker: Breaker | None = Breaker()
+    transcoding: Transcoding | None = None
 
 
 class ListenerKind(StrEnum):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from random import Random
+from typing import TYPE_CHECKING
 
 from minimesh.dataplane.destination import Dial, Pool
 from minimesh.dataplane.heads import OutgoingHead, RequestHead
@@ -18,6 +19,9 @@ from minimesh.telemetry import CounterKey, Telemetry
 from minimesh.testing.clock import VirtualClock
 from minimesh.testing.multiplexed import Multiplex, MultiplexedClientStream
 from minimesh.testing.streams import FakeClientStream, Note
+
+if TYPE_CHECKING:
+    from minimesh.dataplane.transcoding.compiled import Compiled
 
 DOMAIN = "test.local"
 
@@ -68,6 +72,7 @@ class FakeUpstream:
         self.admission = Admission(breaker)
         self.pools = pools
         self.takes_grpc: bool | None = False
+        self.transcoded: Compiled | bool = False
         self.curious: list[Callable[[], None]] = []
         self._balance = RoundRobin()
 

@@ -1,0 +1,1 @@
+"""REST for services of gRPC: google.api.http, and the JSON mapping of protobuf."""
