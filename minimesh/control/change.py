@@ -122,7 +122,7 @@ def _settings(old: Service | Task, new: Service | Task) -> list[str]:
 
 
 _COMMON = ("stop", "depends_on", "calls")
-_OF_SERVICES = ("scale", "ready", "restart", "timeouts", "breaker", "profiles", "watch", *_COMMON)
+_OF_SERVICES = ("scale", "ready", "restart", "timeouts", "breaker", "transcode", "profiles", "watch", *_COMMON)
 _READ: Mapping[str, Callable[[Service | Task], object]] = {
     "depends_on": lambda member: [(each.name, each.condition) for each in member.depends_on],
 }

@@ -11,14 +11,20 @@ from minimesh.model.project import GATEWAY, Gateway, Project, TcpPort
 from minimesh.model.route import Route
 from minimesh.model.service import Service
 from minimesh.model.snapshot import Endpoint, Listener, ListenerKind, Snapshot, Upstream
+from minimesh.model.transcoding import Api, Transcoding
 
 HTTP_PORT = 80
 
 Endpoints = Mapping[str, Sequence[Endpoint]]
 """Of each service, those that may get traffic."""
+Apis = Mapping[str, Api]
+"""What services have told by reflection."""
+_NO_APIS: Apis = {}
 
 
-def compile_snapshot(project: Project, layout: Layout, endpoints: Endpoints, generation: int) -> Snapshot:
+def compile_snapshot(
+    project: Project, layout: Layout, endpoints: Endpoints, generation: int, apis: Apis = _NO_APIS
+) -> Snapshot:
     """Every service that takes calls is an upstream, even while it has no endpoint."""
     listeners = [_outbound(project, layout, caller, callee) for caller, callee in pairs(project)]
     if project.gateway and layout.gateway:
@@ -39,7 +45,7 @@ def compile_snapshot(project: Project, layout: Layout, endpoints: Endpoints, gen
         project.hop,
         {listener.name: listener for listener in listeners},
         {
-            service.name: _upstream(project, service, endpoints.get(service.name, ()))
+            service.name: _upstream(project, service, endpoints.get(service.name, ()), apis.get(service.name))
             for service in project.services.values()
             if takes_calls(service)
         },
@@ -70,6 +76,13 @@ def with_endpoints(snapshot: Snapshot, changed: Endpoints) -> Snapshot:
         name: replace(snapshot.upstreams[name], endpoints=tuple(endpoints)) for name, endpoints in changed.items()
     }
     return replace(snapshot, generation=snapshot.generation + 1, upstreams={**snapshot.upstreams, **upstreams})
+
+
+def with_api(snapshot: Snapshot, service: str, api: Api) -> Snapshot:
+    """The next generation, in which it is known what this service can be asked."""
+    upstream = replace(snapshot.upstreams[service], transcoding=Transcoding(api))
+    upstreams = {**snapshot.upstreams, service: upstream}
+    return replace(snapshot, generation=snapshot.generation + 1, upstreams=upstreams)
 
 
 def without_gateway(snapshot: Snapshot) -> Snapshot:
@@ -111,7 +124,7 @@ def address_endpoint(address: Address) -> Endpoint:
     return Endpoint(str(address), (address,))
 
 
-def _upstream(project: Project, service: Service, endpoints: Sequence[Endpoint]) -> Upstream:
+def _upstream(project: Project, service: Service, endpoints: Sequence[Endpoint], told: Api | None) -> Upstream:
     return Upstream(
         identity_of(project, service.name),
         tuple(endpoints),
@@ -119,6 +132,7 @@ def _upstream(project: Project, service: Service, endpoints: Sequence[Endpoint])
         _host(service.addresses),
         service.protocol,
         service.breaker,
+        Transcoding(service.transcode.api or told) if service.transcode is not None else None,
     )
 
 

@@ -20,6 +20,7 @@ from minimesh.control.journal import MESH, Journal
 from minimesh.control.layout import Layout, takes_calls
 from minimesh.control.paths import StateFolder
 from minimesh.control.pulse import Pulse
+from minimesh.control.reflecting import Reflecting
 from minimesh.control.report import Ready, Reporter, Stopped, Stopping, Upgraded
 from minimesh.control.serving import Serving
 from minimesh.control.telling import Telling
@@ -111,6 +112,7 @@ class Mesh:
         self.access_log = AccessLogKeeper(self.project, telemetry.ring, self.telling.note)
         self.bypasses = Bypasses(prepared.run.run_id, self._called_replicas, self.telling.bypass, self._variable)
         self.watching = Watching(prepared.world, self.supervisor, self.changes, self.journal, report, clock)
+        self.reflecting = Reflecting(plane, lambda: self.project, self.serving.learn, self.telling.note)
         self.ended = anyio.Event()
         self._at_end: list[Callable[[], None]] = []
         self._report = report
@@ -130,6 +132,8 @@ class Mesh:
         statuses = [status_from(each["status"]) for each in body["supervisor"]["instances"]]
         self.telling.go_on(statuses, self.began)
         self.serving.go_on(statuses)
+        for status in statuses:
+            self.reflecting.note(status)
         self.watching.go_on(body["watched"])
         self._served = self.telemetry.ring.total
         self._inherited = body["supervisor"]
@@ -159,6 +163,7 @@ class Mesh:
                 tasks.start_soon(self.access_log.run)
                 tasks.start_soon(self.autoscaler.run)
                 tasks.start_soon(self.watching.run)
+                tasks.start_soon(self.reflecting.run)
                 tasks.start_soon(self._start if self._inherited is None else self._continue)
                 await self._stop_wanted.wait()
                 await self._stop()
@@ -313,6 +318,7 @@ class Mesh:
 
     def _on_change(self, status: InstanceStatus) -> None:
         self.serving.note(status)
+        self.reflecting.note(status)
         self.telling.status(status)
 
     def _take_over(self, world: World) -> None:
@@ -321,6 +327,7 @@ class Mesh:
         self.access_log.take(world.project)
         self.telling.forget_others(world)
         self.watching.take(world)
+        self.reflecting.take()
 
 
 def first_snapshot(world: World) -> Snapshot:

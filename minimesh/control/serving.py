@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 import anyio
 
 from minimesh.control.change import Replica
-from minimesh.control.compile import address_endpoint, compile_snapshot, replica_endpoint, with_endpoints
+from minimesh.control.compile import address_endpoint, compile_snapshot, replica_endpoint, with_api, with_endpoints
 from minimesh.control.layout import takes_calls
 from minimesh.control.names import Names
 from minimesh.control.world import World
@@ -14,6 +14,7 @@ from minimesh.dataplane import DataPlane
 from minimesh.model.address import Address
 from minimesh.model.clock import Clock
 from minimesh.model.snapshot import Endpoint, Snapshot
+from minimesh.model.transcoding import Api
 from minimesh.supervise.status import InstanceStatus
 
 LOOK_EVERY = 0.02
@@ -32,6 +33,7 @@ class Serving:
         self._leaving: frozenset[Replica] = frozenset()
         self._changed: set[str] = set()
         self._over = False
+        self._apis: dict[str, Api] = {}
 
     def go_on(self, statuses: Iterable[InstanceStatus]) -> None:
         """These are in the snapshot already."""
@@ -59,11 +61,20 @@ class Serving:
         self._world, self._leaving = world, frozenset(leaving)
         endpoints = {name: self._endpoints(name) for name in world.project.services}
         try:
-            self.apply(compile_snapshot(world.project, world.layout, endpoints, self.snapshot.generation + 1))
+            generation = self.snapshot.generation + 1
+            self.apply(compile_snapshot(world.project, world.layout, endpoints, generation, self._apis))
         except BaseException:
             self._world, self._leaving = before
             raise
         self.names.take(_elsewhere(world))
+
+    def learn(self, name: str, api: Api) -> None:
+        """A service has told what it can be asked."""
+        upstream = self.snapshot.upstreams.get(name)
+        if self._over or upstream is None or upstream.transcoding is None or self._apis.get(name) == api:
+            return
+        self._apis[name] = api
+        self.apply(with_api(self.snapshot, name, api))
 
     def leave_nobody(self, gone: Collection[Replica]) -> None:
         """Those that were leaving have been stopped, and `gone` of them are no part of this world."""

@@ -43,7 +43,15 @@ def own_files(world: World, doubtful: Iterable[Path] = ()) -> list[Target]:
 def files_of(world: World) -> list[Path]:
     """What was read to make this world, or would be read if it were there."""
     programs: tuple[Service | Task, ...] = (*world.project.services.values(), *world.project.tasks.values())
-    return [*world.loaded.files, *(file.path for each in programs if each.process for file in each.process.env_files)]
+    return [
+        *world.loaded.files,
+        *(file.path for each in programs if each.process for file in each.process.env_files),
+        *(path for each in world.project.services.values() if (path := descriptors_of(each)) is not None),
+    ]
+
+
+def descriptors_of(service: Service) -> Path | None:
+    return service.transcode.descriptors if service.transcode is not None else None
 
 
 def changed_files(paths: Sequence[str], root: Path) -> str:

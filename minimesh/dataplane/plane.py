@@ -11,8 +11,11 @@ from socket import socket
 
 from minimesh.dataplane.acceptor import Acceptor, bind
 from minimesh.dataplane.codec import FAST, Codec
+from minimesh.dataplane.grpc import Status
+from minimesh.dataplane.ids import traceparent
 from minimesh.dataplane.listener import Listener
 from minimesh.dataplane.outbox import Outbox
+from minimesh.dataplane.owncall import CallFailed, call
 from minimesh.dataplane.tunnel.listener import TcpListener
 from minimesh.dataplane.upstream import Upstream
 from minimesh.dataplane.wheel import TICK, Wheel
@@ -287,6 +290,13 @@ class DataPlane:
     def address(self, name: str) -> tuple[str, int]:
         """Where a listener really is (its port was 0, say)."""
         return self._listeners[name].address
+
+    async def call(self, service: str, path: str, message: bytes) -> list[bytes]:
+        """Asks a service something of the mesh's own, by gRPC. Raises CallFailed."""
+        known = self._upstreams.get(service)
+        if known is None:
+            raise CallFailed(Status.UNAVAILABLE, "there is no such service")
+        return await call(known, path, message, traceparent(b"", self._random.getrandbits))
 
     def active(self, service: str, endpoint: str) -> int:
         """Exchanges under way at an endpoint, also at one that the snapshot does not have any more."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from minimesh.model.address import Address
 from minimesh.model.template import Template
+from minimesh.model.transcoding import Api
 from minimesh.model.where import NOWHERE, Where
 
 
@@ -44,6 +45,14 @@ class Protocol(StrEnum):
     H2 = "h2"
     GRPC = "grpc"
     TCP = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class Transcode:
+    """How it is known what a service can be asked as REST: by the api of a descriptor set, else by reflection."""
+
+    descriptors: Path | None = None
+    api: Api | None = None
 
 
 class Probe(StrEnum):
@@ -173,6 +182,7 @@ class Service:
     has_port: bool = True
     port: int | None = None
     protocol: Protocol | None = None
+    transcode: Transcode | None = None
     depends_on: tuple[Dependency, ...] = ()
     calls: tuple[str, ...] = ()
     ready: Ready = Ready(Probe.RUNNING)

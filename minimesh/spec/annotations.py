@@ -105,6 +105,11 @@ def in_order(files: dict[str, FileDescriptorProto]) -> list[FileDescriptorProto]
     return list(found.values())
 
 
+def is_well_known(file: str) -> bool:
+    """Everybody has it, whoever leaves it out."""
+    return any(known.name == file for known in _WELL_KNOWN)
+
+
 def pool_of(ordered: list[FileDescriptorProto]) -> DescriptorPool:
     """Raises ApiError where the files do not fit together."""
     pool = DescriptorPool()
@@ -125,7 +130,7 @@ def field_of(message: Descriptor, name: str) -> FieldDescriptor | None:
 
 def _rules_of(method: MethodDescriptor) -> Iterator[Message]:
     """The rule of a method, and those beside it."""
-    options = GetMessageClass(_types().FindMessageTypeByName("minimesh.Options"))()
+    options = GetMessageClass(rule_types().FindMessageTypeByName("minimesh.Options"))()
     options.ParseFromString(method.GetOptions().SerializeToString())
     if options.HasField("http"):
         yield options.http  # type: ignore[attr-defined]  # made at run time
@@ -188,7 +193,7 @@ def _hidden(bindings: list[Binding]) -> Iterator[str]:
 
 
 @cache
-def _types() -> DescriptorPool:
+def rule_types() -> DescriptorPool:
     """google.api.HttpRule as far as it matters here, and the options of a method that have one."""
     text, message = FieldDescriptorProto.TYPE_STRING, FieldDescriptorProto.TYPE_MESSAGE
     file = FileDescriptorProto(name="minimesh/http.proto", package="minimesh", syntax="proto3")

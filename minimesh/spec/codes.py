@@ -21,6 +21,7 @@ SHADOWED = "MM018"
 UNREADABLE = "MM019"
 ENV_FILE = "MM020"
 PROFILE_OFF = "MM021"
+DESCRIPTORS = "MM022"
 
 explain: dict[str, str] = {
     SYNTAX: """\
@@ -68,9 +69,9 @@ Something that must be unique is there twice: a port that two programs would lis
 the same host and path, of which only one could ever match. The same service in two files is no mistake: what
 the files say of it is merged.""",
     NO_FILE: """\
-A path in the file leads nowhere: a `cwd` that is not a folder, an `env_file` or an included file that is not
-there. Paths count from the folder of the file in which they stand. An env_file that may be missing ends with a
-question mark: `env_file = "local.env?"`; a pattern (`include = ["services/*.toml"]`) may match nothing.""",
+A path in the file leads nowhere: a `cwd` that is not a folder, an `env_file`, a descriptor set or an included file
+that is not there. Paths count from the folder of the file in which they stand. An env_file that may be missing ends
+with a question mark: `env_file = "local.env?"`; a pattern (`include = ["services/*.toml"]`) may match nothing.""",
     REGEX: """\
 A text that begins with "~" (in a path), or the `log` of a probe, is a regular expression in Python's
 syntax, and this one does not compile.""",
@@ -101,4 +102,10 @@ it; values with spaces or "#" go in quotes; 'single quotes' keep everything, "do
 A service with `profiles` is started only when one of them is asked for (`minimesh up --profile full`) or
 when it is named (`minimesh up debug`). Here something that is started waits for such a service, which would
 never come. Ask for the profile, give the dependant the same `profiles`, or write the service under `calls`.""",
+    DESCRIPTORS: """\
+The descriptor set of a service with `transcode` cannot be used as it is: it is another file, it lacks files that
+it imports (protoc puts them in with --include_imports), none of its methods has a google.api.http annotation, or
+one of those is wrong: a path that is no path template, a field that the request does not have. A warning tells of
+a path that another method has before it. The set is made by
+`protoc --include_imports --descriptor_set_out=api.pb api.proto`, or by `buf build -o api.pb`.""",
 }

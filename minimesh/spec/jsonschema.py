@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import TypeAlias
 
 from minimesh.model.service import Condition
-from minimesh.spec import addresses, names, paths, process, task, units, watch
+from minimesh.spec import addresses, names, paths, process, task, transcode, units, watch
 from minimesh.spec.entries import limits
 from minimesh.spec.include import Included
 from minimesh.spec.kinds import Choice, Either, Folder, Integer, Off, Parsed, Positive, ShellText, TemplateText
@@ -25,6 +25,7 @@ from minimesh.spec.schema import Key, Kind, Table
 from minimesh.spec.service import SERVICE
 from minimesh.spec.task import Occasions
 from minimesh.spec.telemetry import LogFile
+from minimesh.spec.transcode import DescriptorSet
 
 Schema: TypeAlias = dict[str, object]
 
@@ -56,6 +57,7 @@ PATTERNS: Mapping[Callable[[str], object], str] = {
     paths.target: r"/.*",
     paths.host: r"[^:/\s]+",
     process.stop_signal: _SIGNAL,
+    transcode.way: transcode.REFLECTION,
     watch.pattern: r"[^/~].*",
     watch.action: rf"{watch.RESTART}|{watch.SIGNAL}{_SIGNAL}",
     task.occasion: rf"{task.ALWAYS}|{task.ONCE}|{task.CHANGED}[^/~].*",
@@ -105,6 +107,7 @@ def schema_of(kind: Kind[object]) -> Schema:
 @schema_of.register(EnvFileName)
 @schema_of.register(LogFile)
 @schema_of.register(Included)
+@schema_of.register(DescriptorSet)
 @schema_of.register(names.Callee)
 def _any_text(_: Kind[object]) -> Schema:
     return {"type": "string"}

@@ -15,6 +15,7 @@ from minimesh.spec.ready import READY, Asked
 from minimesh.spec.scale import REPLICAS
 from minimesh.spec.schema import Fields, Key, Table
 from minimesh.spec.suggest import closest
+from minimesh.spec.transcode import TRANSCODE
 from minimesh.spec.watch import WATCH
 
 # ---- nested tables
@@ -97,6 +98,7 @@ SERVICE_KEYS: tuple[Key[object], ...] = (
     ADDRESSES,
     PORT,
     PROTOCOL,
+    TRANSCODE,
     READY,
     RESTART,
     REPLICAS,
@@ -145,6 +147,7 @@ def _service(fields: Fields) -> Service:
         fields.node.name,
         addresses=fields.get(ADDRESSES, ()),
         protocol=fields.get(PROTOCOL, None),
+        transcode=fields.get(TRANSCODE, None),
         depends_on=fields.get(DEPENDS_ON, ()),
         calls=tuple(dict.fromkeys(fields.get(CALLS, ()))),
         ready=_ready(fields),

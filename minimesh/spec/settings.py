@@ -140,7 +140,8 @@ class _Walk:
         """Whether it is one value, though its kind may be a table."""
         if child is None:
             return isinstance(key.kind, Off | Either) or (isinstance(key.kind, ListOf) and self._derived is not None)
-        if isinstance(key.kind, Either) or (isinstance(key.kind, Off) and child.value == "off"):
+        kind = key.kind.kind if isinstance(key.kind, Off) else key.kind
+        if isinstance(kind, Either) or (isinstance(key.kind, Off) and child.value == "off"):
             return not child.is_table
         if isinstance(key.kind, ListOf):
             return not child.items

@@ -42,7 +42,8 @@ ALLOWED_AWAITS = {
     "acceptor.py": "adopting an accepted connection",
     "upstream.py": "dialling",
     "hub.py": "dialling, and waiting for an endpoint's first word",
-    "plane.py": "draining",
+    "owncall.py": "what the mesh itself asks a service",
+    "plane.py": "draining, and calls of the mesh itself",
 }
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from minimesh.spec import Problem, Severity, SpecError, as_json, explain, load, render
+from tests.protos import LIBRARY, made
 
 FOLDER = Path(__file__).parent / "spec"
 FILES = sorted(FOLDER.glob("*.txt"))
@@ -41,6 +42,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def furnished(root: Path) -> Path:
     (root / "web").mkdir(parents=True)
     (root / "present.env").write_text("A=1\n")
+    (root / "api.pb").write_bytes(LIBRARY)
+    (root / "plain.pb").write_bytes(made({}))
+    (root / "alone.pb").write_bytes(made({"get": "/v1/{name}"}, imports=("google/api/annotations.proto",)))
+    (root / "twice.pb").write_bytes(made({"get": "/v1/{name}"}, {"get": "/v1/*"}))
+    wrong = ({"get": "/v1/{name"}, {"get": "/v1/{tags}"}, {"get": "/v1/{owner}"}, {"get": "/v1/{colour}"})
+    more = ({"post": "/v1/a", "body": "colour"}, {"get": "/a", "response_body": "colour"}, {"get": "/a", "put": "/b"})
+    (root / "wrong.pb").write_bytes(made(*wrong, *more, {"body": "*"}))
     return root
 
 

@@ -53,6 +53,8 @@ BUILT = [
             'watch = ["web/**/*.py"]',
             'watch = { paths = ["a"], action = "signal:HUP" }',
             "replicas = 2",
+            'transcode = "reflection"',
+            'transcode = "off"',
             'timeout = "2s"',
             'timeout = "off"',
             'protocol = "tcp"',

@@ -12,6 +12,7 @@ from minimesh.spec.entries import Entry, entries, example, limits
 from minimesh.spec.jsonschema import document
 from minimesh.spec.publish import published
 from minimesh.spec.reference import WIDTH, reference
+from tests.protos import LIBRARY
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = sorted((ROOT / "tests/golden/spec").glob("*.txt"))
@@ -33,6 +34,7 @@ def test_the_schema_is_one() -> None:
 def test_the_reference_file_is_a_project_as_it_is_and_with_every_key_set(tmp_path: Path) -> None:
     text = reference()
     every = re.sub(r"^#(?=[\[a-z])", "", text, flags=re.MULTILINE)
+    (tmp_path / "api.pb").write_bytes(LIBRARY)
     assert max(map(len, text.splitlines())) <= WIDTH
     for version in (text, every):
         file = tmp_path / "minimesh.toml"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +16,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
+from grpc_reflection.v1alpha.reflection import SERVICE_NAME, enable_server_reflection
 
 from tests.protos import LIBRARY
 
@@ -112,14 +115,21 @@ class Library(grpc.GenericRpcHandler):
             yield self._new("Book", title=f"{request.title}!")
 
     @contextmanager
-    def serving(self) -> Iterator[int]:
+    def serving(self, port: int = 0, *, reflection: bool = False) -> Iterator[int]:
         """The port."""
         options = (("grpc.max_receive_message_length", 16 << 20), ("grpc.max_send_message_length", 16 << 20))
         server = grpc.server(ThreadPoolExecutor(8), handlers=[self], options=options)
-        port = server.add_insecure_port("127.0.0.1:0")
+        if reflection:
+            enable_server_reflection((SERVICE, SERVICE_NAME), server, pool=self.pool)
+        port = server.add_insecure_port(f"127.0.0.1:{port}")
         server.start()
         try:
             yield port
         finally:
             self.more.set()
             server.stop(0).wait(PATIENCE)
+
+
+if __name__ == "__main__":
+    with Library().serving(int(os.environ["PORT"]), reflection=True):
+        signal.sigwait({signal.SIGTERM})
