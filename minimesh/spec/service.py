@@ -3,7 +3,18 @@
 from dataclasses import replace
 from math import inf
 
-from minimesh.model.service import Breaker, Probe, Protocol, Ready, Restart, RestartPolicy, Scale, Service, Timeouts
+from minimesh.model.service import (
+    Breaker,
+    Probe,
+    Protocol,
+    Ready,
+    Restart,
+    RestartPolicy,
+    Scale,
+    Service,
+    Timeouts,
+    Transcode,
+)
 from minimesh.spec import codes
 from minimesh.spec.addresses import ADDRESS, PortOrNone
 from minimesh.spec.kinds import DURATION, DURATION_RANGE, Choice, Integer, Off, Parsed
@@ -147,7 +158,7 @@ def _service(fields: Fields) -> Service:
         fields.node.name,
         addresses=fields.get(ADDRESSES, ()),
         protocol=fields.get(PROTOCOL, None),
-        transcode=fields.get(TRANSCODE, None),
+        transcode=_transcode(fields),
         depends_on=fields.get(DEPENDS_ON, ()),
         calls=tuple(dict.fromkeys(fields.get(CALLS, ()))),
         ready=_ready(fields),
@@ -238,6 +249,16 @@ def _timeouts_in_force(fields: Fields) -> Timeouts:
         message = f"{fields.node.name} speaks tcp, of which the mesh sees no requests that `timeout` could end"
         request.note(codes.CONFLICT, message, 'timeout = { idle = "1h" }')
     return replace(timeouts, request=None, idle=timeouts.idle if "idle" in below else inf)
+
+
+def _transcode(fields: Fields) -> Transcode | None:
+    asked = fields.get(TRANSCODE, None)
+    if asked is None or fields.get(PROTOCOL, None) is not Protocol.TCP:
+        return asked
+    if (node := fields["transcode"]).path[0] != "defaults":
+        message = f"{fields.node.name} speaks tcp: there are no calls in it that REST could stand for"
+        node.note(codes.CONFLICT, message, 'protocol = "grpc"')
+    return None
 
 
 def _check_replicas(service: Service, fields: Fields) -> None:

@@ -36,6 +36,13 @@ def test_the_commands_load_neither_the_screens_nor_the_data_plane() -> None:
     assert not loaded & heavy
 
 
+def test_protobuf_is_for_who_asks_for_it() -> None:
+    code = "import sys, minimesh.control.daemon, minimesh.spec.load; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "minimesh.dataplane.listener" in done.stdout
+    assert not [name for name in done.stdout.split() if name.startswith("google")]
+
+
 # What costs a task, a timer or a string on each request is banned from the data plane; where a connection or the
 # start needs it, it stands here with its reason.
 ALLOWED_AWAITS = {

@@ -46,12 +46,23 @@ class Messages:
     """Those of one api."""
 
     def __init__(self, api: Api) -> None:
-        self._pool = pool_of(list(FileDescriptorSet.FromString(api.files).file))
+        files = list(FileDescriptorSet.FromString(api.files).file)
+        self._pool = pool_of(files)
+        # All are held: a class that nobody holds is made for each message anew, and left to the collector.
+        self._classes: dict[str, type[Message]] = {}
+        for file in files:
+            for descriptor in self._pool.FindFileByName(file.name).message_types_by_name.values():
+                self._keep(descriptor)
+
+    def _keep(self, descriptor: Descriptor) -> None:
+        self._classes[descriptor.full_name] = GetMessageClass(descriptor)
+        for inner in descriptor.nested_types:
+            self._keep(inner)
 
     def request(self, binding: Binding, values: Mapping[str, str], query: str, body: bytes) -> bytes:
         """The message that a request means. Raises BadRequest."""
+        message = self._classes[binding.call.request]()
         descriptor = self._pool.FindMessageTypeByName(binding.call.request)
-        message = GetMessageClass(descriptor)()
         said = _from_body(binding, descriptor, body)
         try:
             pairs = parse_qsl(query, keep_blank_values=True)
@@ -72,12 +83,12 @@ class Messages:
 
     def answer(self, binding: Binding, data: bytes) -> bytes:
         """The JSON of a message, in one line. Raises BadAnswer."""
-        descriptor = self._pool.FindMessageTypeByName(binding.call.response)
+        kind = self._classes[binding.call.response]
         try:
-            message = GetMessageClass(descriptor).FromString(data)
+            message = kind.FromString(data)
             if not binding.response_body:
                 return MessageToJson(message, indent=None, ensure_ascii=False, descriptor_pool=self._pool).encode()
-            field = field_of(descriptor, binding.response_body)
+            field = field_of(self._pool.FindMessageTypeByName(binding.call.response), binding.response_body)
             assert field is not None
             told = MessageToDict(message, descriptor_pool=self._pool)
             return _json(told.get(field.json_name, _default(field)))
@@ -88,7 +99,7 @@ class Messages:
         """google.rpc.Status as JSON; details: what `grpc-status-details-bin` holds."""
         told: dict[str, object] = {"code": code, "message": message}
         if details:
-            status = GetMessageClass(_types().FindMessageTypeByName("minimesh.Status"))()
+            status = _status_class()()
             try:
                 status.ParseFromString(details)
             except DecodeError:
@@ -100,8 +111,7 @@ class Messages:
         """Of a type that the api does not have there are but its bytes."""
         url, value = any_.type_url, any_.value  # type: ignore[attr-defined]  # made at run time
         try:
-            descriptor = self._pool.FindMessageTypeByName(url.rpartition("/")[2])
-            message = GetMessageClass(descriptor).FromString(value)
+            message = self._classes[url.rpartition("/")[2]].FromString(value)
             told = MessageToDict(message, descriptor_pool=self._pool)
         except (KeyError, DecodeError, SerializeToJsonError, ValueError, TypeError):
             return {"@type": url, "value": b64encode(value).decode()}
@@ -230,7 +240,7 @@ def _first_line(error: Exception) -> str:
 
 
 @cache
-def _types() -> DescriptorPool:
+def _status_class() -> type[Message]:
     """google.rpc.Status, whose details are google.protobuf.Any."""
     file = FileDescriptorProto(name="minimesh/status.proto", package="minimesh", syntax="proto3")
     any_ = file.message_type.add(name="Any")
@@ -242,4 +252,4 @@ def _types() -> DescriptorPool:
     )
     pool = DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
-    return pool
+    return GetMessageClass(pool.FindMessageTypeByName("minimesh.Status"))
