@@ -8,11 +8,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from minimesh.dataplane.grpc import read_timeout
+from minimesh.dataplane.heads import Fields, Pairs, RequestHead
+
 if TYPE_CHECKING:
     from minimesh.dataplane.connections import Starts
-    from minimesh.dataplane.heads import Fields, ResponseHead
+    from minimesh.dataplane.heads import ResponseHead
     from minimesh.dataplane.streams import ServerStream
     from minimesh.model.reason import Cut, Reason
+
+
+def call_of(head: RequestHead, fields: Pairs, length: int) -> RequestHead:
+    """The head of a call of gRPC with these fields, which stands for another one in the exchange."""
+    call = RequestHead(
+        head.method,
+        head.target,
+        head.authority,
+        Fields(fields),
+        length,
+        request_id=head.request_id,
+        traceparent=head.traceparent,
+        forwarded=head.forwarded,
+        cross_site=head.cross_site,
+        trailers=True,
+    )
+    call.multiplexed = call.grpc = True
+    call.timeout = read_timeout(head.fields.get(b"grpc-timeout") or b"")
+    return call
 
 
 class Between:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from minimesh.dataplane import base64stream
 from minimesh.dataplane.base64stream import Base64Reader
-from minimesh.dataplane.between import Between
+from minimesh.dataplane.between import Between, call_of
 from minimesh.dataplane.exchange import Exchange, Origin
-from minimesh.dataplane.grpc import Status, is_grpc, message_of, read_timeout, status_of
+from minimesh.dataplane.grpc import Status, is_grpc, message_of, status_of
 from minimesh.dataplane.heads import UNKNOWN, Fields, Pairs, RequestHead, ResponseHead
 from minimesh.dataplane.plan import Plan
 from minimesh.model.reason import BAD_REQUEST, Cut, Reason
@@ -64,21 +64,7 @@ def _call_of(head: RequestHead, kind: re.Match[bytes]) -> RequestHead:
     """The same call in gRPC."""
     kept = [pair for pair in head.fields.pairs if pair[0] not in _REPLACED]
     fields = (*kept, (b"content-type", b"application/grpc" + (kind[2] or b"")), (b"te", b"trailers"))
-    call = RequestHead(
-        head.method,
-        head.target,
-        head.authority,
-        Fields(fields),
-        UNKNOWN if head.length else 0,
-        request_id=head.request_id,
-        traceparent=head.traceparent,
-        forwarded=head.forwarded,
-        cross_site=head.cross_site,
-        trailers=True,
-    )
-    call.multiplexed = call.grpc = True
-    call.timeout = read_timeout(head.fields.get(b"grpc-timeout") or b"")
-    return call
+    return call_of(head, fields, UNKNOWN if head.length else 0)
 
 
 class GrpcWeb(Between):

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
-from minimesh.dataplane.between import Between
+from minimesh.dataplane.between import Between, call_of
 from minimesh.dataplane.exchange import Exchange, Origin
 from minimesh.dataplane.grpc import Status, http_of, is_grpc, read_binary, read_status, read_timeout, status_of
 from minimesh.dataplane.heads import UNKNOWN, Fields, OutgoingHead, Pairs, RequestHead, ResponseHead
@@ -96,21 +96,7 @@ def _call_of(route: BoundRoute, head: RequestHead) -> RequestHead:
     added: Pairs = ((b"content-type", b"application/grpc"), (b"te", b"trailers"))
     if limits:
         added = (*added, (b"grpc-timeout", b"%dm" % max(min(limits) * 1000, 1)))
-    call = RequestHead(
-        head.method,
-        head.target,
-        head.authority,
-        Fields((*(pair for pair in head.fields.pairs if pair[0] not in _REPLACED), *added)),
-        UNKNOWN,
-        request_id=head.request_id,
-        traceparent=head.traceparent,
-        forwarded=head.forwarded,
-        cross_site=head.cross_site,
-        trailers=True,
-    )
-    call.multiplexed = call.grpc = True
-    call.timeout = asked
-    return call
+    return call_of(head, (*(pair for pair in head.fields.pairs if pair[0] not in _REPLACED), *added), UNKNOWN)
 
 
 class Transcoded(Between):

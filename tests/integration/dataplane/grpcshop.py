@@ -39,14 +39,24 @@ class Shop(grpc.GenericRpcHandler):
     @contextmanager
     def serving(self) -> Iterator[int]:
         """The port."""
-        server = grpc.server(ThreadPoolExecutor(4), handlers=[self])
-        port = server.add_insecure_port("127.0.0.1:0")
-        server.start()
         try:
-            yield port
+            with serving(self) as (_, port):
+                yield port
         finally:
             self.more.set()
-            server.stop(0).wait(PATIENCE)
+
+
+@contextmanager
+def serving(handler: grpc.GenericRpcHandler, port: int = 0, most: int = 4 << 20) -> Iterator[tuple[grpc.Server, int]]:
+    """A server and its port. most: bytes of a message."""
+    options = (("grpc.max_receive_message_length", most), ("grpc.max_send_message_length", most))
+    server = grpc.server(ThreadPoolExecutor(8), handlers=[handler], options=options)
+    port = server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    try:
+        yield server, port
+    finally:
+        server.stop(0).wait(PATIENCE)
 
 
 def _echo(message: bytes, context: grpc.ServicerContext) -> bytes:

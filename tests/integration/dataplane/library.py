@@ -7,7 +7,6 @@ import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +17,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha.reflection import SERVICE_NAME, enable_server_reflection
 
+from tests.integration.dataplane.grpcshop import serving
 from tests.protos import LIBRARY
 
 PATIENCE = 20.0
@@ -117,17 +117,13 @@ class Library(grpc.GenericRpcHandler):
     @contextmanager
     def serving(self, port: int = 0, *, reflection: bool = False) -> Iterator[int]:
         """The port."""
-        options = (("grpc.max_receive_message_length", 16 << 20), ("grpc.max_send_message_length", 16 << 20))
-        server = grpc.server(ThreadPoolExecutor(8), handlers=[self], options=options)
-        if reflection:
-            enable_server_reflection((SERVICE, SERVICE_NAME), server, pool=self.pool)
-        port = server.add_insecure_port(f"127.0.0.1:{port}")
-        server.start()
-        try:
-            yield port
-        finally:
-            self.more.set()
-            server.stop(0).wait(PATIENCE)
+        with serving(self, port, 16 << 20) as (server, bound):
+            if reflection:
+                enable_server_reflection((SERVICE, SERVICE_NAME), server, pool=self.pool)
+            try:
+                yield bound
+            finally:
+                self.more.set()
 
 
 if __name__ == "__main__":
