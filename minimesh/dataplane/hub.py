@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from minimesh.dataplane.connections import MultiplexedConnection
 from minimesh.dataplane.destination import Dial
 from minimesh.dataplane.streams import ClientEvents, ClientStream
-from minimesh.model.reason import UPSTREAM_PROTOCOL, Reason
+from minimesh.model.reason import UPSTREAM_PROTOCOL, UPSTREAM_REFUSED, Reason
 
 if TYPE_CHECKING:
     from minimesh.dataplane.outbox import Outbox
@@ -128,11 +128,15 @@ class Hub:
         self._connections.append(made)
         if self._owner.multiplexes is None and not await self._first_word(made):
             self._dialling -= 1
+            self._need()
             return
         self._dialling -= 1
+        self._serve()
+        if self._waiting and not made.active:
+            self._fail(UPSTREAM_REFUSED, "it takes connections, and no streams on them")
         if self._retired:
             made.withdraw()
-        self._serve()
+        self._need()
 
     async def _first_word(self, connection: MultiplexedConnection) -> bool:
         """Whether it is that of HTTP/2."""
@@ -157,7 +161,6 @@ class Hub:
                 exchange, dial.exchange = dial.exchange, None
                 if exchange is not None:
                     exchange.client_ready(connection.open(exchange))
-        self._need()
 
     def _fail(self, reason: Reason, detail: str) -> None:
         waiting, self._waiting = self._waiting, deque()
@@ -199,6 +202,7 @@ class Hub:
     def roomier(self, connection: MultiplexedConnection) -> None:
         if self._waiting:
             self._serve()
+            self._need()
 
     def gone(self, connection: MultiplexedConnection) -> None:
         self._retiring.discard(connection)
@@ -211,7 +215,8 @@ class Hub:
         """No new exchange comes; what runs is left to end."""
         self._retired = True
         for connection in tuple(self._connections):
-            connection.withdraw()
+            if connection not in self._settling:
+                connection.withdraw()
 
     def close(self) -> None:
         self._retired = True
