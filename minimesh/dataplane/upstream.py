@@ -211,6 +211,7 @@ class EndpointPool:
     async def _connect(self, make: Callable[[], C]) -> C | tuple[Reason, str]:
         """A connection, or why there is none."""
         timeout = self._upstream.spec.timeouts.connect
+        knew = self._only_http2
         try:
             async with asyncio.timeout(timeout):
                 return await self._try_each(make)
@@ -218,7 +219,7 @@ class EndpointPool:
             return CONNECT_TIMEOUT, f"{self._addresses()} did not accept within {timeout:g} s"
         except OSError as error:
             full = error.errno in (errno.EMFILE, errno.ENFILE)
-            if not full and not self.insists:
+            if not full and not self.insists and self._only_http2 is knew:
                 # What comes back at this address may speak something else.
                 self.multiplexes, self._only_http2 = None, False
             failure = OUT_OF_DESCRIPTORS if full else UPSTREAM_REFUSED

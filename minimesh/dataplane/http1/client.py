@@ -36,6 +36,7 @@ class Http1Client(CalleeConnection):
         exchange = self._exchange
         if exchange is None:
             # Nobody asked: whatever this is, it must not become somebody's answer.
+            self._learn(data)
             self.transport.abort()
         elif self._body is not None:
             self._read_body(data)

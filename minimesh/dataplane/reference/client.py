@@ -26,6 +26,7 @@ class ReferenceClient(CalleeConnection):
         exchange = self._exchange
         if exchange is None:
             # Nobody asked: whatever this is, it must not become somebody's answer.
+            self._learn(data)
             self.transport.abort()
             return
         self._answered = True
@@ -75,6 +76,7 @@ class ReferenceClient(CalleeConnection):
         while self._buffer and self._exchange is exchange is not None:
             end = self._buffer.find(b"\r\n\r\n") + 4
             if end < 4:
+                self._learn(self._buffer)
                 _check_begun(self._buffer)
                 return
             raw, self._buffer = self._buffer[:end], self._buffer[end:]

@@ -10,6 +10,8 @@ from minimesh.dataplane.http1.encode import response_head
 from minimesh.dataplane.reference.request import Message, read_request
 from minimesh.model.reason import BAD_REQUEST, HEAD_TOO_LARGE, TARGET_TOO_LONG, Reason
 
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\n"
+
 
 class ReferenceServer(CallerConnection):
     """Between requests `_exchange` is None; `_message` is the request that it is about, None for one that was
@@ -61,6 +63,10 @@ class ReferenceServer(CallerConnection):
 
     def _take_head(self) -> bytes | None:
         """The next whole head. One empty line before it is forgiven (RFC 9112, section 2.2)."""
+        if self._buffer.startswith(_PREFACE) and self._message is None:
+            early, self._buffer = self._buffer, b""
+            self._give_way(early)
+            return None
         start = 2 if self._buffer.startswith(b"\r\n") else 0
         end = self._buffer.find(b"\r\n\r\n", start) + 4
         if end < 4:
