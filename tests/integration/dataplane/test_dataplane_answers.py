@@ -17,7 +17,6 @@ UNACCEPTABLE: dict[str, bytes] = {
     "HTTP/0.9": b"<html>hello</html>",
     "HTTP/2.0": b"HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
     "HTTP/1.9": b"HTTP/1.9 200 OK\r\nContent-Length: 2\r\n\r\nok",
-    "HTTP/2 settings": b"\x00\x00\x00\x04\x00\x00\x00\x00\x00",
     "no status": b"HTTP/1.1 OK\r\nContent-Length: 0\r\n\r\n",
     "status 99": b"HTTP/1.1 99 Low\r\nContent-Length: 0\r\n\r\n",
     "status 099": b"HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n",

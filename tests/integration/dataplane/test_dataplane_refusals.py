@@ -108,7 +108,6 @@ HEADS: dict[str, tuple[bytes, int]] = {
     "HTTP/0.9": (b"GET / HTTP/0.9\r\nHost: api\r\n\r\n", 505),
     "HTTP/1.2": (b"GET / HTTP/1.2\r\nHost: api\r\n\r\n", 505),
     "HTTP/2.0": (b"GET / HTTP/2.0\r\nHost: api\r\n\r\n", 505),
-    "HTTP/2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
     "HTTP/11": (b"GET / HTTP/11\r\nHost: api\r\n\r\n", 400),
     "HTTP/1": (b"GET / HTTP/1\r\nHost: api\r\n\r\n", 400),
     "HTTP/01.1": (b"GET / HTTP/01.1\r\nHost: api\r\n\r\n", 400),
