@@ -127,6 +127,7 @@ class Endpoint(_Peer):
         self.settle()
         preface += self.transport.taken()
         assert preface.startswith(PREFACE)
+        self.greeting = preface
         self.preface = self._reader.read(preface.removeprefix(PREFACE))
         if greeting:
             self.send(greeting)
