@@ -4,11 +4,14 @@ A codec adds how requests are written and answers are read.
 """
 
 import asyncio
+import os
 from typing import cast
 
 from minimesh.dataplane.connections import WATERMARK, ClientConnection, Home, cut
-from minimesh.dataplane.heads import Fields
+from minimesh.dataplane.errors import Malformed
+from minimesh.dataplane.heads import Fields, OutgoingHead, ResponseHead
 from minimesh.dataplane.streams import ClientEvents, Fate
+from minimesh.dataplane.websocket import NONCE, accept_of, answers, key_of, with_accept
 from minimesh.dataplane.wheel import Timed
 from minimesh.model.reason import TIMEOUT, UPSTREAM_PROTOCOL, UPSTREAM_RESET, Reason
 
@@ -21,9 +24,11 @@ _SETTINGS = b"\x04\0\0\0\0\0"
 
 class CalleeConnection(ClientConnection, Timed):
     """`_answered`: something of the answer has come. `_sending`: the request is not whole yet. `_chunked`: how its
-    body goes. `_tunnel`: bytes pass as they are; `_ended`: the endpoint has shut its side of it."""
+    body goes. `_tunnel`: bytes pass as they are; `_ended`: the endpoint has shut its side of it. `_accept`: what it
+    has to say to a key for WebSocket that was made for it."""
 
     __slots__ = (
+        "_accept",
         "_answered",
         "_buffer",
         "_chunked",
@@ -45,7 +50,7 @@ class CalleeConnection(ClientConnection, Timed):
         self.served = 0
         self._home = home
         self._exchange: ClientEvents | None = None
-        self._buffer = b""
+        self._buffer = self._accept = b""
         self._informational = 0
         self._answered = self._chunked = self._ended = self._paused = self._sending = self._tunnel = False
 
@@ -141,6 +146,28 @@ class CalleeConnection(ClientConnection, Timed):
         self.due = due = wheel.now + seconds
         if due < self.check:
             wheel.arm(self, due)
+
+    def _key_line(self, request: OutgoingHead) -> bytes:
+        """For an upgrade whose caller has no key, since its protocol has none; else b""."""
+        self._accept = b""
+        if not (request.upgrade and request.multiplexed):
+            return b""
+        key = key_of(os.urandom(NONCE))
+        self._accept = accept_of(key)
+        return b"sec-websocket-key: %b\r\n" % key
+
+    def _agreed(self, head: ResponseHead) -> ResponseHead:
+        """The answer to an upgrade, as its caller is to see it. Raises Malformed."""
+        if not self._accept:
+            return head
+        if head.upgrade:
+            if not answers(head.fields, self._accept):
+                raise Malformed(UPSTREAM_PROTOCOL, "its Sec-WebSocket-Accept does not belong to the key that it got")
+            return ResponseHead(head.status, with_accept(head.fields, b""), upgrade=head.upgrade)
+        if 200 <= head.status < 300:
+            # RFC 8441, section 5: to a caller on HTTP/2 any 2xx says that the tunnel is open.
+            raise Malformed(UPSTREAM_PROTOCOL, f"it answered a handshake for WebSocket with {head.status}")
+        return head
 
     def _keep_for(self, said: float) -> None:
         """The endpoint says for how many seconds it keeps an idle connection (Keep-Alive: timeout=…)."""

@@ -138,9 +138,13 @@ class ClientConnection(ClientStream, Dialled):
 
 
 class MultiplexedConnection(asyncio.Protocol):
-    """A dialled connection that carries many exchanges at once, each on a stream of its own."""
+    """A dialled connection that carries many exchanges at once, each on a stream of its own. `told`: the endpoint has
+    said what it takes; `tunnels`: upgrades too."""
 
     __slots__ = ()
+
+    told: bool
+    tunnels: bool
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -157,7 +161,7 @@ class MultiplexedConnection(asyncio.Protocol):
         raise NotImplementedError
 
     def open(self, exchange: ClientEvents) -> ClientStream:
-        """A stream for it."""
+        """A stream for it; where it asks for an upgrade, only once the endpoint has settled."""
         raise NotImplementedError
 
     def withdraw(self) -> None:

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
 
 class Dial:
-    """A connection that is being made for an exchange. An exchange that is over lets go of it."""
+    """A connection that is being made for an exchange. An exchange that is over lets go of it. `tunnel`: it asks for
+    an upgrade."""
 
-    __slots__ = ("exchange",)
+    __slots__ = ("exchange", "tunnel")
 
-    def __init__(self, exchange: ClientEvents) -> None:
+    def __init__(self, exchange: ClientEvents, tunnel: bool = False) -> None:
         self.exchange: ClientEvents | None = exchange
+        self.tunnel = tunnel
 
 
 class Pool(Protocol):

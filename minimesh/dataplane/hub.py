@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 class Owner(Protocol):
     """What a hub needs of its endpoint's pool.
 
-    multiplexes: whether the endpoint speaks HTTP/2, None where nobody knows yet. insists: it was said to."""
+    multiplexes: whether the endpoint speaks HTTP/2, None where nobody knows yet. insists: it was said to.
+    tunnels: whether it takes WebSocket so, as far as is known."""
 
     wheel: Wheel
     idle_limit: float
     keep_limit: float
     multiplexes: bool | None
     insists: bool
+    tunnels: bool
 
     @property
     def outbox(self) -> Outbox: ...
@@ -87,21 +89,21 @@ class Hub:
         """Connections without one."""
         return sum(not each.active for each in self._connections)
 
-    def take(self, exchange: ClientEvents, sure: bool) -> ClientStream | None:
+    def take(self, exchange: ClientEvents, sure: bool, tunnel: bool = False) -> ClientStream | None:
         """A stream on the first connection with room, so that the fewest are kept busy."""
         if self._waiting:
             return None
         settling = self._settling
         for connection in self._connections:
-            if connection.room and not (settling and connection in settling):
+            if connection.room and not (settling and connection in settling) and (connection.told or not tunnel):
                 if sure and not connection.active and self._owner.was_closed(connection.transport):
                     connection.abort()
-                    return self.take(exchange, sure) if connection not in self._connections else None
+                    return self.take(exchange, sure, tunnel) if connection not in self._connections else None
                 return connection.open(exchange)
         return None
 
-    def dial(self, exchange: ClientEvents) -> Dial:
-        dial = Dial(exchange)
+    def dial(self, exchange: ClientEvents, tunnel: bool = False) -> Dial:
+        dial = Dial(exchange, tunnel)
         self.wait(dial)
         return dial
 
@@ -126,7 +128,9 @@ class Hub:
             self._fail(*made)
             return
         self._connections.append(made)
-        if self._owner.multiplexes is None and not await self._first_word(made):
+        # RFC 8441, section 3: nobody asks for a tunnel before the endpoint has said that it takes any.
+        unsettled = not made.told and (self._owner.multiplexes is None or any(dial.tunnel for dial in self._waiting))
+        if unsettled and not await self._first_word(made):
             self._dialling -= 1
             self._need()
             return
@@ -157,6 +161,8 @@ class Hub:
         waiting = self._waiting
         for connection in tuple(self._connections):
             while waiting and connection.room and connection not in self._settling:
+                if waiting[0].tunnel and not connection.told:
+                    break
                 dial = waiting.popleft()
                 exchange, dial.exchange = dial.exchange, None
                 if exchange is not None:
@@ -183,6 +189,7 @@ class Hub:
 
     def settled(self, connection: MultiplexedConnection) -> None:
         self._owner.multiplexes = True
+        self._owner.tunnels = connection.tunnels
         word = self._settling.get(connection)
         if word is not None and not word.done():
             word.set_result(True)

@@ -52,6 +52,7 @@ class EndpointPool:
         self._retired = False
         self.insists = upstream.spec.protocol in _HTTP2
         self.multiplexes: bool | None = True if self.insists else None
+        self.tunnels = False
         self._only_http2 = self.insists
         self._hub = Hub(self)
 
@@ -70,11 +71,17 @@ class EndpointPool:
         return len(self._idle) + self._hub.idle
 
     def _by_http2(self, request: OutgoingHead) -> bool:
-        """HTTP/2 goes on as it came, unless the endpoint does not know it; HTTP/1 as well, unless that is so there."""
+        """HTTP/2 goes on as it came, unless the endpoint does not know it; HTTP/1 as well, unless that is so there.
+        A WebSocket goes by HTTP/1 until the endpoint has shown that it takes it otherwise: few do."""
+        if request.upgrade:
+            return self._only_http2 or (request.multiplexed and self.tunnels)
         return self.multiplexes is not False if request.multiplexed else self._only_http2
 
     def take(self, exchange: ClientEvents, request: OutgoingHead, sure: bool) -> ClientStream | None:
-        if self.multiplexes is not False if request.multiplexed else self._only_http2:
+        if request.upgrade:
+            if self._by_http2(request):
+                return self._hub.take(exchange, sure, tunnel=True)
+        elif self.multiplexes is not False if request.multiplexed else self._only_http2:
             return self._hub.take(exchange, sure)
         idle = self._idle
         while idle:
@@ -89,7 +96,7 @@ class EndpointPool:
     def dial(self, exchange: ClientEvents, request: OutgoingHead) -> Dial:
         """A new one, which will come as `client_ready` or `client_failed`."""
         if self._by_http2(request):
-            return self._hub.dial(exchange)
+            return self._hub.dial(exchange, bool(request.upgrade))
         dial = Dial(exchange)
         self.fall_back(dial)
         return dial
@@ -103,7 +110,7 @@ class EndpointPool:
         self._upstream.spawn(hub.dial_one())
 
     def does_not_multiplex(self) -> None:
-        self.multiplexes = self._only_http2 = False
+        self.multiplexes = self.tunnels = self._only_http2 = False
 
     def speaks_http2(self) -> None:
         """So it has shown to a request of HTTP/1, which it could not read."""
@@ -221,7 +228,7 @@ class EndpointPool:
             full = error.errno in (errno.EMFILE, errno.ENFILE)
             if not full and not self.insists and self._only_http2 is knew:
                 # What comes back at this address may speak something else.
-                self.multiplexes, self._only_http2 = None, False
+                self.multiplexes, self.tunnels, self._only_http2 = None, False, False
             failure = OUT_OF_DESCRIPTORS if full else UPSTREAM_REFUSED
             return failure, f"connect {self._addresses()}: {error.strerror or error}"
 

@@ -73,6 +73,8 @@ class Http1Client(CalleeConnection):
         self._sending = not end and request.length != 0
         self._chunked = request.length == UNKNOWN
         prefix = request.http1 or request_prefix(request)
+        if request.upgrade:
+            prefix += self._key_line(request)
         encoded = b"%bx-request-id: %b\r\ntraceparent: %b\r\n\r\n" % (prefix, request_id, traceparent)
         home = self._home
         self.due = due = home.wheel.now + home.idle_limit
@@ -133,6 +135,8 @@ class Http1Client(CalleeConnection):
         response = read_response(raw, self._method, self._upgrade, MOST_FIELDS)
         if response.head.status >= 200 and not self._upgrade and self._method != b"HEAD":
             self._memo_raw, self._memo = raw, response
+        if self._upgrade:
+            response.head = self._agreed(response.head)
         self._keep_for(response.idle)
         return response
 

@@ -36,9 +36,9 @@ _LOOK = 1.0
 @apart
 class Http2Client(Http2Connection, MultiplexedConnection):
     """`most`: streams that the endpoint takes at once. `served`: exchanges that are over. `heard`: reads so far.
-    `leaving`: it takes no more. `told`: the first SETTINGS of the endpoint came."""
+    `leaving`: it takes no more. `told`: the first SETTINGS of the endpoint came. `tunnels`: it takes WebSocket."""
 
-    __slots__ = ("_hub", "_next", "heard", "leaving", "most", "reserved", "served", "told")
+    __slots__ = ("_hub", "_next", "heard", "leaving", "most", "reserved", "served", "told", "tunnels")
 
     allowance: ClassVar[int] = 8 * 1024 * 1024
     half_allowance: ClassVar[int] = allowance // 2
@@ -50,7 +50,7 @@ class Http2Client(Http2Connection, MultiplexedConnection):
         self._next = 1
         self.most = MOST_STREAMS
         self.reserved = self.served = self.heard = 0
-        self.leaving = self.told = False
+        self.leaving = self.told = self.tunnels = False
 
     @property
     def hub(self) -> MultiplexedHome:
@@ -179,6 +179,8 @@ class Http2Client(Http2Connection, MultiplexedConnection):
             self.most = min(value, MOST_STREAMS)
         elif setting == Setting.ENABLE_PUSH and value:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "an endpoint cannot have us push")
+        elif setting == Setting.ENABLE_CONNECT_PROTOCOL and value:
+            self.tunnels = True
 
     def _settings(self, flags: int, number: int, payload: bytes) -> None:
         super()._settings(flags, number, payload)

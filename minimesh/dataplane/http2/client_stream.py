@@ -16,7 +16,8 @@ from minimesh.dataplane.http2.hpack import Decoder
 from minimesh.dataplane.http2.response import read_response, read_trailers
 from minimesh.dataplane.http2.stream import Stream
 from minimesh.dataplane.streams import ClientEvents, ClientStream, Fate
-from minimesh.model.reason import TIMEOUT, UPSTREAM_PROTOCOL, UPSTREAM_RESET, Reason
+from minimesh.dataplane.websocket import accept_of, key_in, with_accept
+from minimesh.model.reason import BAD_REQUEST, TIMEOUT, UPSTREAM_PROTOCOL, UPSTREAM_RESET, Reason
 
 if TYPE_CHECKING:
     from minimesh.dataplane.http2.client import Http2Client
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 
 @apart
 class Http2ClientStream(Stream, ClientStream):
-    """`answered`: something of the answer has come. `heard`: reads of the connection before the request was sent."""
+    """`answered`: something of the answer has come. `heard`: reads of the connection before the request was sent.
+    `accept`: what an HTTP/1 caller has to be told that asked for a WebSocket."""
 
-    __slots__ = ("answered", "exchange", "heard", "informational", "method", "upgrade")
+    __slots__ = ("accept", "answered", "exchange", "heard", "informational", "method", "upgrade")
 
     connection: Http2Client
 
@@ -35,7 +37,7 @@ class Http2ClientStream(Stream, ClientStream):
         self.exchange: ClientEvents | None = exchange
         self.answered = False
         self.heard = self.informational = 0
-        self.method = self.upgrade = b""
+        self.method = self.upgrade = self.accept = b""
 
     # --- from the connection -----------------------------------------------------------------------------------
 
@@ -51,6 +53,8 @@ class Http2ClientStream(Stream, ClientStream):
             self._interim(head, end)
             return
         self.answered = True
+        if self.upgrade:
+            head = self._agreed(head)
         self.touched = self.connection.wheel.now
         if head.length >= 0 and (data or not end) and not head.upgrade:
             self.expected = head.length
@@ -58,8 +62,20 @@ class Http2ClientStream(Stream, ClientStream):
                 raise Malformed(UPSTREAM_PROTOCOL, "its body is not as long as Content-Length says")
         if end:
             self._whole()
-        if exchange is not None:
-            exchange.response_head(head, data, end)
+        if exchange is None:
+            return
+        exchange.response_head(head, data, end and not head.upgrade)
+        if end and head.upgrade and self.exchange is not None:
+            exchange.response_end(None)
+
+    def _agreed(self, head: ResponseHead) -> ResponseHead:
+        """The answer to an upgrade, as its caller is to see it."""
+        if head.upgrade:
+            return ResponseHead(head.status, with_accept(head.fields, self.accept), upgrade=head.upgrade)
+        # Refused: it is an answer like any other, and there is nothing more to say to it.
+        self.upgrade = b""
+        self.finish(None)
+        return head
 
     def _interim(self, head: ResponseHead, end: bool) -> None:
         self.informational += 1
@@ -137,6 +153,8 @@ class Http2ClientStream(Stream, ClientStream):
         connection = self.connection
         self.method = request.method
         self.upgrade = request.upgrade
+        if request.upgrade and not self._may_ask(request):
+            return
         self.heard = connection.heard
         self.number = number = connection.enter(self)
         whole = end and not data
@@ -148,6 +166,22 @@ class Http2ClientStream(Stream, ClientStream):
             self.send_data(data)
         if end:
             self.finish(None)
+
+    def _may_ask(self, request: OutgoingHead) -> bool:
+        """Whether the handshake can be sent on; if not, the exchange knows why."""
+        if not self.connection.tunnels:
+            self._give_up(UPSTREAM_PROTOCOL, "it takes no WebSocket over HTTP/2: SETTINGS_ENABLE_CONNECT_PROTOCOL is 0")
+        elif not request.multiplexed:
+            key = key_in(request.fields)
+            if not key:
+                self._give_up(BAD_REQUEST, "Sec-WebSocket-Key is missing, or not 16 bytes in base64")
+            self.accept = accept_of(key) if key else b""
+        return self.exchange is not None
+
+    def _give_up(self, reason: Reason, detail: str) -> None:
+        """Before anything is sent."""
+        self.connection.reserved -= 1
+        self.cut(reason, detail, Fate.UNKNOWN)
 
     def send_end(self, trailers: Fields | None) -> None:
         self.finish(trailers)

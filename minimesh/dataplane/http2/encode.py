@@ -2,6 +2,7 @@
 
 from minimesh.dataplane.heads import Fields, OutgoingHead, ResponseHead
 from minimesh.dataplane.http2.hpack import block, literal, status
+from minimesh.dataplane.websocket import without_key
 
 _METHODS = {method: block([(b":method", method)]) for method in (b"GET", b"POST", b"PUT", b"DELETE", b"PATCH", b"HEAD")}
 _SCHEME = block([(b":scheme", b"http")])
@@ -27,7 +28,7 @@ def request_prefix(request: OutgoingHead) -> bytes:
         _CONNECT if request.upgrade else method + _SCHEME,
         literal(b":path", request.target),
         literal(b":authority", request.authority),
-        fields_block(request.fields),
+        fields_block(without_key(request.fields) if request.upgrade else request.fields),
         fields_block(request.forwarded),
         _EXPECT if request.expects_continue else b"",
     )

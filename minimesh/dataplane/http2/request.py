@@ -184,18 +184,18 @@ def _canonical(path: bytes, method: bytes, limits: Limits) -> bytes:
 
 def _head(facts: Facts, target: bytes, end: bool) -> RequestHead:
     length = facts.length
-    if end:
+    if end or facts.upgrade:
         if length > 0:
             raise Malformed(BAD_REQUEST, f"Content-Length is {length}, and there is no body")
         length = 0
-    elif length < 0 and not facts.upgrade:
+    elif length < 0:
         length = UNKNOWN
     head = RequestHead(
         facts.method,
         target,
         facts.authority,
         facts.fields,
-        0 if facts.upgrade else length,
+        length,
         facts.upgrade,
         facts.expects_continue,
         facts.request_id,
@@ -204,7 +204,7 @@ def _head(facts: Facts, target: bytes, end: bool) -> RequestHead:
         facts.cross_site,
         facts.trailers,
     )
-    head.multiplexed = not facts.upgrade
+    head.multiplexed = True
     head.grpc = facts.grpc
     head.web = facts.web
     head.timeout = facts.timeout

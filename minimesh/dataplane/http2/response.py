@@ -40,7 +40,7 @@ def read_response(block: bytes, end: bool, method: bytes, upgrade: bytes, decode
             kept.append(field)
         elif field.kind == _LENGTH:
             length = read_length(field, length, UPSTREAM_PROTOCOL)
-            if status >= 200 and status != 204:
+            if status >= 300 or (status >= 200 and status != 204 and not upgrade):
                 kept.append(field)
         elif field.kind == PSEUDO:
             raise Malformed(UPSTREAM_PROTOCOL, f"{field.name.decode()} is misplaced")

@@ -151,7 +151,8 @@ class Http2ServerStream(Stream):
 
     def reset(self) -> None:
         self.exchange = None
-        self.cancel(Code.INTERNAL_ERROR)
+        # RFC 8441, section 5: what is a reset of TCP elsewhere.
+        self.cancel(Code.CANCEL if self.tunnel else Code.INTERNAL_ERROR)
 
     def over(self) -> None:
         """Both directions of a tunnel have ended."""

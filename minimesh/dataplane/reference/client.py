@@ -62,7 +62,7 @@ class ReferenceClient(CalleeConnection):
         self._chunked = request.length == UNKNOWN
         self._sending = not end and request.length != 0
         self._wait(self._home.idle_limit)
-        own = b"x-request-id: %b\r\ntraceparent: %b\r\n\r\n" % (request_id, traceparent)
+        own = b"%bx-request-id: %b\r\ntraceparent: %b\r\n\r\n" % (self._key_line(request), request_id, traceparent)
         self.transport.write(request_prefix(request) + own)
         self.send_data(data)
         if end:
@@ -97,11 +97,12 @@ class ReferenceClient(CalleeConnection):
         """The final head, with as much of the body as came with it."""
         exchange = self._exchange
         assert exchange is not None
+        head = self._agreed(answer.head)
         self._answer = answer
         rest, self._buffer = self._buffer, b""
-        if answer.head.upgrade:
+        if head.upgrade:
             self._tunnel = self._sending = True
-            exchange.response_head(answer.head, rest, False)
+            exchange.response_head(head, rest, False)
             return
         body = self._body = answer.body
         data = b"".join(body.feed(rest)) if body is not None and rest else b""
