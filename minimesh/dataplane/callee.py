@@ -189,10 +189,19 @@ class CalleeConnection(ClientConnection, Timed):
         else:
             self.transport.close()
 
+    def _unasked(self, data: bytes) -> None:
+        """Whatever this is, it must not become somebody's answer. The first word of HTTP/2 is kept for whoever comes,
+        who would otherwise take it that the connection was refused."""
+        early = self._buffer + data
+        if not self.served and _begins_http2(early) and len(early) <= LARGEST_HEAD:
+            self._buffer = early
+        else:
+            self.transport.abort()
+
     def _learn(self, data: bytes) -> None:
         """What came is not HTTP/1. Where it is HTTP/2, which begins with SETTINGS, the endpoint could not read what it
         got, and has taken nothing."""
-        if not self.served and data[:1] == b"\0" and data[3:9] == _SETTINGS[: max(len(data) - 3, 0)]:
+        if not self.served and _begins_http2(data):
             self._home.speaks_http2()
             exchange, self._exchange = self._exchange, None
             self.transport.abort()
@@ -205,3 +214,7 @@ class CalleeConnection(ClientConnection, Timed):
         self.transport.abort()
         if exchange is not None:
             exchange.response_cut(reason, detail, Fate.UNKNOWN)
+
+
+def _begins_http2(data: bytes) -> bool:
+    return data[:1] == b"\0" and data[3:9] == _SETTINGS[: max(len(data) - 3, 0)]

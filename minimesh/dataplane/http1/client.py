@@ -35,9 +35,7 @@ class Http1Client(CalleeConnection):
             home.wheel.arm(self, due)
         exchange = self._exchange
         if exchange is None:
-            # Nobody asked: whatever this is, it must not become somebody's answer.
-            self._learn(data)
-            self.transport.abort()
+            self._unasked(data)
         elif self._body is not None:
             self._read_body(data)
         elif self._tunnel:
@@ -68,6 +66,9 @@ class Http1Client(CalleeConnection):
     # --- the request out ---------------------------------------------------------------------------------------
 
     def send_head(self, request: OutgoingHead, request_id: bytes, traceparent: bytes, data: bytes, end: bool) -> None:
+        if self._buffer:
+            self._learn(self._buffer)
+            return
         self._method = request.method
         self._upgrade = request.upgrade
         self._sending = not end and request.length != 0

@@ -3,7 +3,8 @@
 from minimesh.dataplane.codec import Codec
 from minimesh.dataplane.heads import UNKNOWN, Fields
 from minimesh.dataplane.streams import Fate
-from minimesh.model.reason import TIMEOUT, UPSTREAM_RESET
+from minimesh.dataplane.websocket import accept_of
+from minimesh.model.reason import TIMEOUT, UPSTREAM_PROTOCOL, UPSTREAM_RESET
 from minimesh.testing.conformance.case import case_of
 from minimesh.testing.conformance.harness import TRACE_CONTEXT, ClientHarness
 
@@ -222,6 +223,46 @@ def a_switch_to_another_protocol_is_refused(codec: Codec) -> None:
         assert harness.gone
 
 
+def a_key_is_made_for_a_caller_without_one_and_its_answer_kept_to_itself(codec: Codec) -> None:
+    keys = set()
+    for _ in range(2):
+        harness = ClientHarness(codec)
+        heard = harness.ask(upgrade=b"websocket", multiplexed=True)
+        key = _key_in(harness.transport.sent)
+        keys.add(key)
+        said = b"Sec-WebSocket-Accept: %b\r\nA: 1\r\n" % accept_of(key)
+        harness.transport.feed(SWITCH[:-2] + said + b"\r\nbytes")
+        assert heard.head is not None
+        assert (heard.head.status, heard.head.upgrade, heard.body) == (101, b"websocket", b"bytes")
+        names = {name for name, _ in heard.head.fields.pairs}
+        assert (b"a" in names, b"sec-websocket-accept" in names) == (True, False)
+    assert len(keys) == 2
+
+
+def an_answer_to_another_key_is_refused(codec: Codec) -> None:
+    for said in (b"", b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"):
+        harness = ClientHarness(codec)
+        heard = harness.ask(upgrade=b"websocket", multiplexed=True)
+        harness.transport.feed(SWITCH[:-2] + said + b"\r\n")
+        assert (heard.cut, harness.gone) == (UPSTREAM_PROTOCOL, True)
+
+
+def a_plain_answer_is_not_taken_for_a_tunnel(codec: Codec) -> None:
+    """By a caller to whom any 2xx would say that it is open."""
+    harness = ClientHarness(codec)
+    heard = harness.ask(upgrade=b"websocket", multiplexed=True)
+    harness.transport.feed(OK)
+    assert (heard.cut, heard.head) == (UPSTREAM_PROTOCOL, None)
+    harness = ClientHarness(codec)
+    heard = harness.ask(upgrade=b"websocket", multiplexed=True)
+    harness.transport.feed(OK.replace(b"200 OK", b"403 No"))
+    assert (heard.cut, heard.body, harness.kept) == (None, b"hello", True)
+
+
+def _key_in(request: bytes) -> bytes:
+    return request.partition(b"\r\nsec-websocket-key: ")[2].partition(b"\r\n")[0]
+
+
 # --- time and back-pressure ------------------------------------------------------------------------------------
 
 
@@ -303,6 +344,9 @@ CLIENT_CASES = tuple(
         a_reset_from_our_side_is_final,
         a_tunnel_to_an_endpoint_carries_bytes_as_they_are,
         a_refused_upgrade_keeps_the_connection,
+        a_key_is_made_for_a_caller_without_one_and_its_answer_kept_to_itself,
+        an_answer_to_another_key_is_refused,
+        a_plain_answer_is_not_taken_for_a_tunnel,
         a_switch_to_another_protocol_is_refused,
         an_endpoint_that_says_nothing_is_given_up,
         an_endpoint_that_is_held_back_may_say_nothing,

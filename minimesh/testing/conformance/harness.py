@@ -252,6 +252,7 @@ class ClientHarness:
         upgrade: bytes = b"",
         fields: Fields = NO_FIELDS,
         expects_continue: bool = False,
+        multiplexed: bool = False,
     ) -> Heard:
         """Send a request to `orders`; what comes back is heard."""
         head = RequestHead(
@@ -263,6 +264,7 @@ class ClientHarness:
             upgrade=upgrade,
             expects_continue=expects_continue,
         )
+        head.multiplexed = multiplexed
         heard = Heard()
         self.kept = False
         self.connection.attend(heard)

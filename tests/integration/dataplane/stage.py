@@ -15,7 +15,7 @@ from minimesh.model.identity import Identity
 from minimesh.model.project import Limits
 from minimesh.model.record import Record
 from minimesh.model.route import Route
-from minimesh.model.service import Timeouts
+from minimesh.model.service import Protocol, Timeouts
 from minimesh.model.snapshot import Endpoint, Listener, ListenerKind, Snapshot, Upstream
 from minimesh.telemetry import Telemetry
 from tests.integration.dataplane.wire import PATIENCE, Peer, Service
@@ -83,6 +83,7 @@ class Stage:
         routes: tuple[Route, ...] = (Route("api"),),
         endpoints: int = 1,
         ports: tuple[int, ...] = (),
+        protocol: Protocol | None = None,
     ) -> None:
         """`ports`: of the endpoints, where they are not to be services of this stage."""
         if not ports:
@@ -92,6 +93,7 @@ class Stage:
             Identity(TRUST_DOMAIN, "api"),
             tuple(Endpoint(f"api/{n}", (Address("127.0.0.1", port),)) for n, port in enumerate(ports, 1)),
             timeouts,
+            protocol=protocol,
         )
         gateway = Listener(ListenerKind.GATEWAY, ANY_PORT, Identity(TRUST_DOMAIN, GATEWAY), routes, limits)
         web = Listener(ListenerKind.OUTBOUND, ANY_PORT, Identity(TRUST_DOMAIN, "web"), (Route("api"),), limits)
