@@ -16,14 +16,15 @@ _LINGER = 2.0
 
 
 class CallerConnection(ServerConnection, Timed):
-    """`_close`: after the answer under way, if any. `_eof`: the caller has shut its side. `_tunnel`: bytes pass as
-    they are. `_lingering`: there will be no further request. `_blocked`: the caller does not take what is sent.
-    `_paused`: nothing is read. `_unsent`: bytes that waited when it was last looked at. `_frozen`: nothing further
-    begins; it is then `_blocked` too, which costs requests nothing."""
+    """`_chunked`: the answer under way has no length. `_close`: after the answer under way, if any. `_eof`: the caller
+    has shut its side. `_tunnel`: bytes pass as they are. `_lingering`: there will be no further request. `_blocked`:
+    the caller does not take what is sent. `_paused`: nothing is read. `_unsent`: bytes that waited when it was last
+    looked at. `_frozen`: nothing further begins; it is then `_blocked` too, which costs requests nothing."""
 
     __slots__ = (
         "_blocked",
         "_buffer",
+        "_chunked",
         "_close",
         "_deadline",
         "_entrance",
@@ -49,7 +50,7 @@ class CallerConnection(ServerConnection, Timed):
         self._buffer = b""
         self._deadline = inf
         self._unsent = 0
-        self._close = self._eof = self._tunnel = self._lingering = False
+        self._chunked = self._close = self._eof = self._tunnel = self._lingering = False
         self._blocked = self._frozen = self._paused = self._uploading = False
         self.peer = ""
         self.loopback = False
@@ -84,6 +85,10 @@ class CallerConnection(ServerConnection, Timed):
             exchange.request_end(None)
         elif self._uploading:
             self._cut(Cut.CLIENT_GONE, "the caller closed before its body was whole")
+            return False
+        elif self._chunked:
+            # Nothing may come for hours that would show whether it only shut its side: who did so said it earlier.
+            self._cut(Cut.CLIENT_GONE, "the caller closed in the middle of a stream")
             return False
         elif exchange.in_line:
             # It may only have shut its own side, but most that do so have left, and would be served in vain.

@@ -15,7 +15,7 @@ from minimesh.model.reason import BAD_REQUEST, HEAD_TOO_LARGE, TARGET_TOO_LONG, 
 class Http1Server(CallerConnection):
     """At most one exchange is under way; what a pipelining caller sends meanwhile waits, unparsed and bounded."""
 
-    __slots__ = ("_block_memo", "_body", "_chunked", "_manner", "_memo", "_memo_raw", "_reading")
+    __slots__ = ("_block_memo", "_body", "_manner", "_memo", "_memo_raw", "_reading")
 
     _body: Body
 
@@ -25,7 +25,7 @@ class Http1Server(CallerConnection):
         self._memo_raw = b""
         self._memo = (_NO_REQUEST, CLOSE)
         self._block_memo: tuple[bytes, Block] | None = None
-        self._reading = self._chunked = False
+        self._reading = False
 
     @property
     def protocol(self) -> str:

@@ -20,7 +20,7 @@ class ReferenceServer(CallerConnection):
     def __init__(self, entrance: Entrance) -> None:
         super().__init__(entrance)
         self._message: Message | None = None
-        self._chunked = self._reading = False
+        self._reading = False
 
     @property
     def protocol(self) -> str:

@@ -75,6 +75,17 @@ class Http2Peer:
         self.h2.send_data(number, data, end_stream=end)
         await self.flush()
 
+    async def pour(self, number: int, data: bytes) -> None:
+        """As fast as the windows open."""
+        h2 = self.h2
+        while data:
+            size = min(h2.local_flow_control_window(number), h2.max_outbound_frame_size, len(data))
+            if size:
+                await self.send(number, data[:size])
+                data = data[size:]
+            else:
+                await self._more()
+
     async def trailers(self, number: int, fields: Pairs) -> None:
         self.h2.send_headers(number, fields, end_stream=True)
         await self.flush()
@@ -138,3 +149,6 @@ class Http2Peer:
 
     async def going_away(self) -> int:
         return int((await self.next(ConnectionTerminated)).error_code or 0)
+
+    def has_trailers(self, number: int) -> bool:
+        return any(isinstance(event, TrailersReceived) and event.stream_id == number for event in self._events)

@@ -63,14 +63,7 @@ class End2:
         self.number = number
 
     async def send(self, data: bytes) -> None:
-        h2, number = self.peer.h2, self.number
-        while data:
-            size = min(h2.local_flow_control_window(number), h2.max_outbound_frame_size, len(data))
-            if size:
-                await self.peer.send(number, data[:size])
-                data = data[size:]
-            else:
-                await self.peer._more()
+        await self.peer.pour(self.number, data)
 
     async def exactly(self, size: int) -> bytes:
         return await self.peer.exactly(self.number, size)
