@@ -159,6 +159,8 @@ class Http2ServerStream(Stream):
         self.exchange = None
         if not self.remote_ended or not self.local_ended:
             self.cancel(Code.NO_ERROR)
+        elif not self.unsent:
+            self.connection.forget(self)
 
     def arm(self, due: float) -> None:
         self.due = due

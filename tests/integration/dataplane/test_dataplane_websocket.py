@@ -367,6 +367,30 @@ async def test_many_tunnels_share_a_connection_and_end_apart(bare: Stage) -> Non
 
 
 @FASTEST
+@pytest.mark.parametrize("end", ["caller", "service"])
+async def test_a_connection_has_room_for_as_many_tunnels_as_it_had_before(bare: Stage, end: str) -> None:
+    """More than it may have at once, one after the other."""
+    bare.open(protocol=Protocol.H2)
+    peer = Http2Peer(await bare.call(), client=True)
+    await peer.begin()
+    service: Http2Peer | None = None
+    for _ in range(110):
+        one = End2(peer, await peer.websocket())
+        if service is None:
+            service = Http2Peer(await bare.service.accept(), client=False, settings=TUNNELS)
+            await service.begin()
+        other = End2(service, (await service.requested())[0])
+        await service.answer(other.number, 200)
+        await peer.head(one.number)
+        first, second = (one, other) if end == "caller" else (other, one)
+        await first.finish()
+        await second.finished()
+        await second.finish()
+        await first.finished()
+    assert bare.telemetry.ring.total == 110
+
+
+@FASTEST
 @WAYS
 async def test_a_tunnel_outlives_a_drain_until_it_is_cut(bare: Stage, caller: int, endpoint: int) -> None:
     """As when the mesh is upgraded: nobody waits for it, and its ends see that it was cut."""
