@@ -135,6 +135,7 @@ async def test_httpx_reads_events_over_http_2(stage: Stage) -> None:
             assert service is not None
             await service.send(b"data: 1\n\n")
             assert [await anext(lines), await anext(lines)] == ["", "data: 1"]
+    assert service is not None
     # The connection is closed: httpx does not reset the stream of an answer that it leaves.
     await service.peer.closed()
     await until(lambda: stage.telemetry.ring.total == 2)
