@@ -276,12 +276,22 @@ def test_not_stateless_while_the_peer_may_get_itself_a_table(memory: Memory[Fiel
     assert pairs(decoder.decode(b"\xbe")) == [(b"a", b"b")]
 
 
-@pytest.mark.parametrize("first", [b"", b"\x82", size(101), size(4096), size(101) + size(0)])
+@pytest.mark.parametrize("first", [b"\xbe", indexed(b"c", b"d"), size(101), size(4096), size(101) + size(0)])
 def test_a_smaller_size_has_to_be_confirmed(memory: Memory[Field], first: bytes) -> None:
     decoder = Decoder(memory)
+    decoder.decode(indexed(b"a", b"b"))
     decoder.announce(100)
     with pytest.raises(HpackError, match="size"):
         decoder.decode(first)
+
+
+def test_a_block_that_needs_no_table_may_come_before(memory: Memory[Field]) -> None:
+    decoder = Decoder(memory)
+    decoder.announce(0)
+    assert pairs(decoder.decode(b"\x82" + b"\0\1a\1b")) == [*fields(":method: GET"), (b"a", b"b")]
+    assert not decoder.stateless
+    with pytest.raises(HpackError, match="should have been set to 0"):
+        decoder.decode(indexed(b"c", b"d"))
 
 
 @pytest.mark.parametrize("first", [size(100), size(0), size(50) + size(100), size(100) + size(0)])
@@ -293,7 +303,7 @@ def test_and_is(memory: Memory[Field], first: bytes) -> None:
 
 
 def test_the_smallest_of_several_sizes_has_to_be_confirmed(memory: Memory[Field]) -> None:
-    for first in (b"\x82", size(4096), size(200) + size(100)):
+    for first in (indexed(b"a", b"b"), size(4096), size(200) + size(100)):
         decoder = Decoder(memory)
         decoder.announce(100)
         decoder.announce(4096)
