@@ -60,6 +60,7 @@ class Probe(StrEnum):
 
     HTTP = "http"
     TCP = "tcp"
+    GRPC = "grpc"
     LOG = "log"
     EXEC = "exec"
     RUNNING = "running"
@@ -67,7 +68,8 @@ class Probe(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The readiness probe. `target`: a path (HTTP), a regular expression (LOG), a shell command (EXEC)."""
+    """The readiness probe. `target`: a path (HTTP), a regular expression (LOG), a shell command (EXEC), the full
+    name of a gRPC service or "" for all of them (GRPC)."""
 
     probe: Probe
     target: str = ""

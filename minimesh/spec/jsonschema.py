@@ -13,6 +13,7 @@ from typing import TypeAlias
 from minimesh.model.service import Condition
 from minimesh.spec import addresses, names, paths, process, task, transcode, units, watch
 from minimesh.spec.entries import limits
+from minimesh.spec.grpc import SERVICE_NAME
 from minimesh.spec.include import Included
 from minimesh.spec.kinds import Choice, Either, Folder, Integer, Off, Parsed, Positive, ShellText, TemplateText
 from minimesh.spec.many import ListOf, MapOf, OneOrMore
@@ -20,7 +21,7 @@ from minimesh.spec.needs import Needs
 from minimesh.spec.node import Node
 from minimesh.spec.process import EnvFileName, Run
 from minimesh.spec.project import DEFAULTS, FILE, Version
-from minimesh.spec.ready import Yes
+from minimesh.spec.ready import Health, Yes
 from minimesh.spec.schema import Key, Kind, Table
 from minimesh.spec.service import SERVICE
 from minimesh.spec.task import Occasions
@@ -162,6 +163,11 @@ def _version(_: Kind[object]) -> Schema:
 @schema_of.register(Yes)
 def _yes(_: Kind[object]) -> Schema:
     return {"const": True}
+
+
+@schema_of.register(Health)
+def _health(_: Kind[object]) -> Schema:
+    return any_of({"const": True}, text(SERVICE_NAME.pattern))
 
 
 @schema_of.register(Run)

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from minimesh.model.service import Probe, Ready
 from minimesh.spec import codes
-from minimesh.spec.kinds import DURATION, REGEX, ShellText
+from minimesh.spec.grpc import LONGEST_NAME, SERVICE_NAME
+from minimesh.spec.kinds import DURATION, REGEX, ShellText, quote
 from minimesh.spec.node import Node
 from minimesh.spec.paths import TARGET
 from minimesh.spec.schema import Fields, Key, Kind, Table
@@ -22,15 +23,37 @@ class Yes(Kind[bool]):
         return True
 
 
+class Health(Kind[str]):
+    """`true`, which is "", or the full name of a gRPC service."""
+
+    noun = "true or the name of a gRPC service"
+    example = "true"
+
+    def read(self, node: Node) -> str:
+        if node.value is True:
+            return ""
+        if not isinstance(node.value, str):
+            node.reject(codes.VALUE, f"{node.label} can only be true or a name", node.pair("true"))
+        text = node.text()
+        if not SERVICE_NAME.fullmatch(text) or len(text) > LONGEST_NAME:
+            message = (
+                f'{node.label}: {quote(text)} is not the full name of a gRPC service; expected "shop.Orders" or true'
+            )
+            fix = text.strip("/").split("/")[0]
+            node.reject(codes.VALUE, message, node.pair(quote(fix) if SERVICE_NAME.fullmatch(fix) else "true"))
+        return text
+
+
 HTTP = Key("http", TARGET, "ready when a GET of this path answers 200 to 399")
 TCP = Key("tcp", Yes(), "ready when its port accepts a connection")
+GRPC = Key("grpc", Health(), "ready when its grpc.health.v1 says SERVING: of all, or of one gRPC service by name")
 LOG = Key("log", REGEX, "ready when a line of its output matches")
 EXEC = Key("exec", ShellText(), "ready when this shell command ends with 0")
 EVERY = Key("every", DURATION, "time between two tries", '"500ms"')
 TIMEOUT = Key("timeout", DURATION, "time for one try", '"1s"')
 WITHIN = Key("within", DURATION, "not ready after this: start has failed", '"30s"')
 
-PROBES = ("http", "tcp", "log", "exec")
+PROBES = ("http", "tcp", "grpc", "log", "exec")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +78,8 @@ def _asked(fields: Fields) -> Asked:
         ((probe, text) for key, probe in texts.items() if (text := fields.get(key, ""))),
         (Probe.TCP if fields.get(TCP, False) else None, ""),
     )
+    if (service := fields.get(GRPC, None)) is not None:
+        probe, target = Probe.GRPC, service
     default = Ready(Probe.RUNNING)
     node = fields[probe.value] if probe else fields.node
     return Asked(
@@ -69,6 +94,6 @@ def _asked(fields: Fields) -> Asked:
 
 READY = Key(
     "ready",
-    Table((HTTP, TCP, LOG, EXEC, EVERY, TIMEOUT, WITHIN), _asked, short=HTTP, one_of=PROBES, later=("grpc",)),
-    "the readiness probe; left out: tcp where the port is written, it has an address or speaks tcp; else: it runs",
+    Table((HTTP, TCP, GRPC, LOG, EXEC, EVERY, TIMEOUT, WITHIN), _asked, short=HTTP, one_of=PROBES),
+    "the readiness probe; left out: tcp where it has an address, a written port, or speaks tcp or grpc; else: it runs",
 )

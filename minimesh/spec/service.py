@@ -219,14 +219,14 @@ def _ready(fields: Fields) -> Ready:
     """The probe that was asked for, or the one that suits."""
     role = fields.node.reading.roles.get(fields.node.name, Role.SERVICE)
     external = fields.wrote("address")
-    opaque = fields.get(PROTOCOL, None) is Protocol.TCP and role is not Role.WORKER
-    suits = Probe.TCP if external or opaque or fields.get(PORT, None) else Probe.RUNNING
+    listens = fields.get(PROTOCOL, None) in (Protocol.TCP, Protocol.GRPC) and role is not Role.WORKER
+    suits = Probe.TCP if external or listens or fields.get(PORT, None) else Probe.RUNNING
     asked: Asked | None = fields.get(READY, None)
     if asked is None:
         return Ready(suits)
     if external and asked.probe in (Probe.LOG, Probe.EXEC):
         why = "is not started by the mesh"
-    elif role is Role.WORKER and asked.probe in (Probe.HTTP, Probe.TCP):
+    elif role is Role.WORKER and asked.probe in (Probe.HTTP, Probe.TCP, Probe.GRPC):
         why = 'has port = "none"'
     else:
         return asked.ready(suits)

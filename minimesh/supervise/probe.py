@@ -93,6 +93,21 @@ async def ask_http(targets: tuple[Address, ...], path: str, patience: float) -> 
     return await _first(targets, patience, one)
 
 
+async def ask_grpc(targets: tuple[Address, ...], service: str, patience: float) -> Answer:
+    """SERVING from the health service of the first address that accepts a connection."""
+    from minimesh.supervise.health import check  # noqa: PLC0415 - an HTTP/2 library, which few projects need
+
+    async def one(address: Address) -> Answer:
+        with await dial(address) as sock:
+            try:
+                health = await check(sock, service, str(address))
+            except OSError:
+                return Answer(False, "health: connection lost", address)
+        return Answer(health.ok, health.text, address, sentence=health.final)
+
+    return await _first(targets, patience, one)
+
+
 async def _first(targets: tuple[Address, ...], patience: float, one: Callable[[Address], Awaitable[Answer]]) -> Answer:
     """The answer of the first address that has one, else why the first of all has none."""
     failed: list[str] = []

@@ -6,7 +6,7 @@ from minimesh.model.clock import Clock
 from minimesh.model.service import Probe
 from minimesh.supervise.census import Census
 from minimesh.supervise.doubt import FIRST_LOOK, Doubt
-from minimesh.supervise.probe import Answer, LogWatch, ask_exec, ask_http, ask_tcp
+from minimesh.supervise.probe import Answer, LogWatch, ask_exec, ask_grpc, ask_http, ask_tcp
 from minimesh.supervise.process import Spawner
 from minimesh.supervise.program import Program
 from minimesh.supervise.tenant import Tenant
@@ -47,6 +47,8 @@ class Prober:
                 return await self._examined(await ask_http(targets, ready.target, ready.timeout))
             case Probe.TCP:
                 return await self._examined(await ask_tcp(targets, ready.timeout))
+            case Probe.GRPC:
+                return await self._examined(await ask_grpc(targets, ready.target, ready.timeout))
             case Probe.LOG:
                 return await self._watch.ask(ready.every)
             case Probe.EXEC:

@@ -17,7 +17,7 @@ gateway.https gateway.auth gateway.trusted_proxies gateway.allow_ips
 gateway.routes.method gateway.routes.header gateway.routes.query gateway.routes.claim gateway.routes.grpc
 gateway.routes.cors gateway.routes.auth gateway.routes.request_headers gateway.routes.response_headers
 gateway.routes.rewrite gateway.routes.rewrite_host gateway.routes.redirect gateway.routes.respond
-services.web.ports services.web.listen services.cache.image services.queue.container services.notifications.ready.grpc
+services.web.ports services.web.listen services.cache.image services.queue.container
 services.orders.balance services.orders.timeout.try services.orders.retries
 services.orders.idempotent services.orders.breaker.failures services.orders.breaker.eject
 services.orders.breaker.adaptive services.orders.breaker.probe services.orders.breaker.slow_start
@@ -43,6 +43,8 @@ BUILT = [
             'env_file = ".env?"',
             'port = "none"',
             "ready = { tcp = true }",
+            "ready = { grpc = true }",
+            'ready = { grpc = "shop.Orders" }',
             'ready = "/healthz"',
             'ready = { log = "listening" }',
             'ready = { exec = "true" }',

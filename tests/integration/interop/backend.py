@@ -107,9 +107,16 @@ METHODS: dict[str, Any] = {
 }
 
 
+def check(request: bytes, context: grpc.ServicerContext) -> bytes:
+    """grpc.health.v1: SERVING."""
+    return b"\x08\x01"
+
+
 def main(port: str) -> None:
     server = grpc.server(ThreadPoolExecutor(100), options=(*LARGEST, *KEEPALIVE))
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Shapes", METHODS),))
+    health: dict[str, Any] = {"Check": grpc.unary_unary_rpc_method_handler(check)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("grpc.health.v1.Health", health),))
     server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     print("listening", flush=True)

@@ -17,18 +17,18 @@ routes = [{{ path = "/test.Shapes/*", to = "shapes" }}]
 protocol = "grpc"
 [services.shapes]
 {RUN}
-ready = {{ tcp = true }}
+ready = {{ grpc = true }}
 [services.three]
 {RUN}
 ready = {{ tcp = true }}
 replicas = 3
 [services.narrow]
 {RUN}
-ready = {{ tcp = true }}
 breaker = {{ requests = 1, waiting = 0 }}
 timeout = "400ms"
 [services.deaf]
 run = ["sleep", "1000"]
+protocol = "http"
 [services.nowhere]
 address = "127.0.0.1:9"
 ready = {{ tcp = true, every = "100ms", within = "300ms" }}
