@@ -36,7 +36,7 @@ def routes(context: Context) -> int:
     if context.json:
         context.array(views)
     elif context.output == "name":
-        context.names([f"{view['host'] or ''}{view['path']}" for view in views])
+        context.names([view["name"] for view in views])
     else:
         context.table(COLUMNS, [row(view) for view in views])
         if not views:
@@ -79,18 +79,21 @@ def _of_the_file(context: Context) -> list[RouteView]:
 def route(context: Context, *, method: str, url: str, header: tuple[tuple[str, str], ...]) -> int:
     """Exit code 1 where the mesh would answer by itself."""
     host, path = _target(url)
+    content_type = ""
     for name, value in header:
         if name.lower() == "host":
             host = value
+        elif name.lower() == "content-type":
+            content_type = value
         else:
-            context.note(f"no route looks at {name}: only host and path decide")
-    parameters = {"method": method.upper(), "host": host, "path": path}
+            context.note(f"no route looks at {name}: host and path decide, and whether it is a gRPC call")
+    parameters = {"method": method.upper(), "host": host, "path": path, "content_type": content_type}
     decision = cast("DecisionView | None", _ask(context, "/v1/route", parameters))
     if decision is None:
         from minimesh.control.ways import decision_view, route_views  # noqa: PLC0415
 
         project = load(context).project
-        decision = decision_view(project, route_views(project), parameters["method"], host, path)
+        decision = decision_view(project, route_views(project), parameters["method"], host, path, content_type)
     if context.json:
         context.object(decision)
     else:
@@ -122,7 +125,7 @@ def told(decision: DecisionView, *, wide: bool) -> list[str]:
     lines = [escape(f"{request} -> {taken['to'] if taken else decision['reason']}")]
     if taken is not None:
         why = next(each["why"] for each in considered if each["matches"])
-        lines.append(escape(f"  route    {_name(taken)}   {taken['where']}"))
+        lines.append(escape(f"  route    {taken['name']}   {taken['where']}"))
         lines.append(escape(f"  because  {why}"))
         if decision["forwarded"] != decision["path"]:
             lines.append(escape(f"  asked as {decision['forwarded']}   strip_prefix {taken['strip_prefix']}"))
@@ -132,9 +135,9 @@ def told(decision: DecisionView, *, wide: bool) -> list[str]:
     for each in considered:
         view = each["route"]
         if each["matches"] and view != taken:
-            lines.append(escape(f"  less specific: {_name(view)} -> {view['to']}   {view['where']}"))
+            lines.append(escape(f"  less specific: {view['name']} -> {view['to']}   {view['where']}"))
         elif not each["matches"] and (wide or taken is None):
-            lines.append(escape(f"  no: {_name(view)} -> {view['to']}   {each['why']}"))
+            lines.append(escape(f"  no: {view['name']} -> {view['to']}   {each['why']}"))
     return lines
 
 
@@ -142,15 +145,12 @@ def _timeout(view: RouteView) -> str:
     return NONE if view["timeout_ms"] is None else elapsed(view["timeout_ms"] / 1000)
 
 
-def _name(view: RouteView) -> str:
-    return f"{view['host'] or ''}{view['path']}"
-
-
 COMMANDS: dict[str, Command] = {
     "routes": Command(
         routes,
         "Every route of the gateway in the order in which they are asked: the first that matches is taken.\n"
-        "Exact hosts before wildcards before none; exact paths, then longer prefixes, then regular expressions.",
+        "Exact hosts before wildcards before none; then methods of gRPC, exact paths, longer prefixes, regular\n"
+        "expressions.",
         (
             ("minimesh routes", "with the line of each in minimesh.toml"),
             ("minimesh routes -o json", "for a script"),
@@ -165,7 +165,11 @@ COMMANDS: dict[str, Command] = {
             ("minimesh route GET /login -H 'Host: shop.test' -o wide", "for another host, all routes"),
         ),
         (Argument("METHOD", "GET, POST, …"), Argument("URL", "a path, or a whole URL")),
-        (Option(("-H", "--header"), "a header of the request; Host decides", "K:V", header, repeat=True),),
+        (
+            Option(
+                ("-H", "--header"), "a header of the request; Host and content-type decide", "K:V", header, repeat=True
+            ),
+        ),
         outputs=("table", "wide", "json"),
     ),
 }

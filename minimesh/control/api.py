@@ -129,7 +129,8 @@ class _Api:
         query = request.query_params
         method, host, path = query.get("method", "GET"), query.get("host", ""), query.get("path", "/")
         views = ways.running_routes(self._mesh)
-        return JSONResponse(ways.decision_view(self._mesh.project, views, method, host, path))
+        content_type = query.get("content_type", "")
+        return JSONResponse(ways.decision_view(self._mesh.project, views, method, host, path, content_type))
 
     async def graph(self, request: Request) -> Response:
         return JSONResponse(ways.running_graph(self._mesh, _window(request.query_params)))

@@ -120,6 +120,7 @@ OPERATIONS = (
             Parameter("method", "string", "default GET"),
             Parameter("host", "string", "the Host, with or without a port"),
             Parameter("path", "string", "the target, with or without a query"),
+            Parameter("content_type", "string", "with POST, application/grpc is a call of gRPC"),
         ),
     ),
     Operation("graph", "get", "/v1/graph", "Who may call whom, and does", views.GraphView, parameters=(_WINDOW,)),

@@ -21,13 +21,13 @@ class Verdict:
 
 
 def in_order(routes: Sequence[Route]) -> list[Route]:
-    """The first that matches is taken: exact host, longest wildcard, no host; exact path, longest prefix, regex."""
+    """The first that matches is taken: exact host, longest wildcard, none; gRPC; exact path, longest prefix, regex."""
     return sorted(routes, key=_rank)  # sorting keeps the order of the file among equals
 
 
-def verdicts(routes: Sequence[Route], host: str, path: str) -> list[Verdict]:
-    """Of every route, in order. host: lower case, no port; path: canonical, no query."""
-    return [_verdict(route, host, path) for route in in_order(routes)]
+def verdicts(routes: Sequence[Route], host: str, path: str, grpc: bool = False) -> list[Verdict]:
+    """Of every route, in order. host: lower case, no port; path: canonical, no query; grpc: it is a call of gRPC."""
+    return [_verdict(route, host, path, grpc) for route in in_order(routes)]
 
 
 def taken(told: Sequence[Verdict]) -> Route | None:
@@ -40,17 +40,19 @@ def forwarded(route: Route, path: str) -> str:
     return path if prefix is None or not _below(path, prefix) else path[len(prefix) :] or "/"
 
 
-def _rank(route: Route) -> tuple[int, int, int, int]:
+def _rank(route: Route) -> tuple[int, int, bool, int, int]:
     host = 2 if route.host is None else 1 if route.host.startswith("*.") else 0
     kind = (PathKind.EXACT, PathKind.PREFIX, PathKind.REGEX).index(route.path.kind)
     length = len(route.path.value) if kind == 1 else 0
-    return host, -len(route.host or "") if host == 1 else 0, kind, -length
+    return host, -len(route.host or "") if host == 1 else 0, not route.path.grpc, kind, -length
 
 
-def _verdict(route: Route, host: str, path: str) -> Verdict:
+def _verdict(route: Route, host: str, path: str, grpc: bool) -> Verdict:
     wrong_host = _host_mismatch(route.host, host)
     if wrong_host:
         return Verdict(route, False, wrong_host)
+    if route.path.grpc and not grpc:
+        return Verdict(route, False, "it is no gRPC call: POST with content-type application/grpc")
     fits, why = _path(route, path)
     named = f"host {route.host}, " if route.host and fits else ""
     return Verdict(route, fits, named + why)

@@ -279,11 +279,13 @@ class PortsView(TypedDict):
 
 
 class RouteView(TypedDict):
-    """A route of the gateway. order: from 1, the first that matches is taken. where: file:line.
+    """A route of the gateway. order: from 1, the first that matches is taken. where: file:line. name: host and path;
+    in name and path a route by a gRPC method begins with `grpc:`.
 
     timeout_ms: what a request may take, None for no end. requests: since the mesh started, None where none runs."""
 
     order: int
+    name: str
     host: str | None
     path: str
     to: str

@@ -23,6 +23,7 @@ from minimesh.control.views import (
     RouteView,
 )
 from minimesh.dataplane.errors import Malformed
+from minimesh.dataplane.grpc import is_grpc
 from minimesh.dataplane.paths import canonical
 from minimesh.dataplane.router import host_of
 from minimesh.model.address import LOOPBACK, Address
@@ -119,6 +120,7 @@ def route_views(project: Project, requests: Sequence[int | None] = ()) -> list[R
 def _route_view(project: Project, route: Route, order: int, requests: int | None) -> RouteView:
     return {
         "order": order,
+        "name": route.name,
         "host": route.host,
         "path": str(route.path),
         "to": route.to,
@@ -153,13 +155,16 @@ def _timeout(project: Project, route: Route) -> float | None:
     return None if seconds is None else milliseconds(seconds)
 
 
-def decision_view(project: Project, views: Sequence[RouteView], method: str, host: str, target: str) -> DecisionView:
+def decision_view(
+    project: Project, views: Sequence[RouteView], method: str, host: str, target: str, content_type: str = ""
+) -> DecisionView:
     """Which route a request takes. views: of the project's routes, in order. target: with or without a query."""
     path, mistake = _canonical(target)
     name = host_of(host.lower().encode()).decode()
     own = _own_name(project, name)
     views = [*([_route_view(project, own, 0, None)] if own else []), *views]
-    told = routing.verdicts([*([own] if own else []), *routes_of(project)], name, path)
+    grpc = method == "POST" and is_grpc(content_type.encode())
+    told = routing.verdicts([*([own] if own else []), *routes_of(project)], name, path, grpc)
     taken = next((view for view, verdict in zip(views, told, strict=True) if verdict.matches), None)
     route = routing.taken(told)
     reason = mistake or (METHOD_NOT_ALLOWED.code if method in _NOT_FORWARDED else None)

@@ -117,7 +117,7 @@ class Listener(Acceptor):
                 return self._refusal(CROSS_SITE, "Sec-Fetch-Site says that a web page of another site asked")
         if self._domain and (refused := self._stranger(head)) is not None:
             return refused
-        route = self.router.find(head.authority, head.path)
+        route = self.router.find(head.authority, head.path, head.grpc and head.method == b"POST")
         if route is None:
             return self._refusal(NO_ROUTE, f"{head.authority.decode('latin-1')}{head.path.decode('latin-1')}")
         forwarded = head.forwarded.http1 if self._hosts else self._forwarded(server, head)

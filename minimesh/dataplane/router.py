@@ -1,7 +1,8 @@
 """Host and path to route, at a cost that does not grow with their number.
 
 Precedence is the Gateway API's: an exact host before a wildcard, the longer wildcard first, no host last; within a
-host an exact path, then the longest prefix at whole segments, then regular expressions in the order of the file.
+host the methods of gRPC for a call of gRPC; then an exact path, then the longest prefix at whole segments, then
+regular expressions in the order of the file.
 Where the most specific host has no matching path the next one is asked.
 """
 
@@ -17,15 +18,23 @@ T = TypeVar("T")
 class PathTable(Generic[T]):
     """The routes of one host. The first of two equal matches wins."""
 
-    __slots__ = ("_depth", "_exact", "_prefixes", "_regexes")
+    __slots__ = ("_depth", "_exact", "_grpc", "_prefixes", "_regexes")
 
     def __init__(self) -> None:
         self._exact: dict[bytes, T] = {}
         self._prefixes: dict[bytes, T] = {}
         self._regexes: list[tuple[re.Pattern[bytes], T]] = []
         self._depth = 0
+        self._grpc: PathTable[T] | None = None
 
     def add(self, match: PathMatch, route: T) -> None:
+        if match.grpc:
+            self._grpc = self._grpc or PathTable()
+            self._grpc._put(match, route)
+        else:
+            self._put(match, route)
+
+    def _put(self, match: PathMatch, route: T) -> None:
         value = match.value.encode()
         match match.kind:
             case PathKind.EXACT:
@@ -36,7 +45,11 @@ class PathTable(Generic[T]):
             case PathKind.REGEX:
                 self._regexes.append((re.compile(value), route))
 
-    def find(self, path: bytes) -> T | None:
+    def find(self, path: bytes, grpc: bool) -> T | None:
+        if grpc and self._grpc is not None:
+            found = self._grpc.find(path, False)
+            if found is not None:
+                return found
         found = self._exact.get(path)
         if found is not None:
             return found
@@ -88,21 +101,21 @@ class Router(Generic[T]):
         labels = host.split(b".")
         return any(b"." + b".".join(labels[start:]) in self._wildcards for start in range(1, len(labels)))
 
-    def find(self, authority: bytes, path: bytes) -> T | None:
-        """The authority is lower case and may have a port."""
+    def find(self, authority: bytes, path: bytes, grpc: bool = False) -> T | None:
+        """The authority is lower case and may have a port. `grpc`: it is a call of gRPC."""
         if self._exact or self._wildcards:
-            found = self._find_by_host(host_of(authority), path)
+            found = self._find_by_host(host_of(authority), path, grpc)
             if found is not None:
                 return found
-        return self._any.find(path)
+        return self._any.find(path, grpc)
 
-    def _find_by_host(self, host: bytes, path: bytes) -> T | None:
+    def _find_by_host(self, host: bytes, path: bytes, grpc: bool) -> T | None:
         table = self._exact.get(host)
-        found = table.find(path) if table is not None else None
+        found = table.find(path, grpc) if table is not None else None
         dot = host.find(b".") if self._wildcards else -1
         while found is None and dot >= 0:
             table = self._wildcards.get(host[dot:])
-            found = table.find(path) if table is not None else None
+            found = table.find(path, grpc) if table is not None else None
             dot = host.find(b".", dot + 1)
         return found
 

@@ -15,12 +15,20 @@ class PathKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class PathMatch:
     """`"/a"` is EXACT `/a`; `"/a/*"` is PREFIX `/a` (whole segments: /a, /a/, /a/b, not /ab), and
-    `"/*"` is PREFIX of the empty text; `"~^/v[0-9]+/"` is REGEX, searched from the start of the path."""
+    `"/*"` is PREFIX of the empty text; `"~^/v[0-9]+/"` is REGEX, searched from the start of the path.
+
+    `grpc`: only a gRPC call has it, whose path is its method: `/shop.Orders/List`.
+    """
 
     kind: PathKind
     value: str
+    grpc: bool = False
 
     def __str__(self) -> str:
+        return f"{'grpc:' if self.grpc else ''}{self.plain}"
+
+    @property
+    def plain(self) -> str:
         match self.kind:
             case PathKind.EXACT:
                 return self.value
@@ -50,5 +58,5 @@ class Route:
 
     @property
     def name(self) -> str:
-        """What people call it: `shop.test/api/*`, or the path alone."""
-        return f"{self.host or ''}{self.path}"
+        """What people call it: `shop.test/api/*`, or the path alone; `grpc:shop.test/shop.Orders/*`."""
+        return f"{'grpc:' if self.path.grpc else ''}{self.host or ''}{self.path.plain}"

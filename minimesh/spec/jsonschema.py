@@ -13,7 +13,7 @@ from typing import TypeAlias
 from minimesh.model.service import Condition
 from minimesh.spec import addresses, names, paths, process, task, transcode, units, watch
 from minimesh.spec.entries import limits
-from minimesh.spec.grpc import SERVICE_NAME
+from minimesh.spec.grpc import SERVICE_NAME, method_match
 from minimesh.spec.include import Included
 from minimesh.spec.kinds import Choice, Either, Folder, Integer, Off, Parsed, Positive, ShellText, TemplateText
 from minimesh.spec.many import ListOf, MapOf, OneOrMore
@@ -55,6 +55,7 @@ PATTERNS: Mapping[Callable[[str], object], str] = {
     addresses.address: rf"http://({_HOST})/?|{_PLACE}",
     paths.path_match: r"/[^*]*(/\*)?|/\*|~[\s\S]*",
     paths.prefix: r"/.+",
+    method_match: r"[^/\s]+(/[^/\s]+)?",
     paths.target: r"/.*",
     paths.host: r"[^:/\s]+",
     process.stop_signal: _SIGNAL,

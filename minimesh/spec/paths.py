@@ -11,6 +11,7 @@ from minimesh.spec.text_error import TextError
 # What the path of a request can hold (RFC 3986, section 3.3), "%" for what is encoded.
 _PATH = re.compile(r"/[A-Za-z0-9._~!$&'()+,;=:@%/-]*", re.ASCII)
 _TARGET = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*", re.ASCII)
+_METHOD = re.compile(r"\w+(\.\w+)+/(\w+|\*)", re.ASCII)
 _HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,62})\.)*[a-z0-9_][a-z0-9_-]{0,62}", re.ASCII)
 
 
@@ -64,7 +65,8 @@ def _check_path(text: str, value: str) -> None:
         return
     if not value.startswith("/"):
         fix = quote("/" + text) if _PATH.fullmatch("/" + value) else None
-        raise TextError(codes.VALUE, f'the path {quote(text)} does not begin with "/"', fix=fix)
+        hint = f"; a gRPC method is written grpc = {quote(text)}" if _METHOD.fullmatch(text) else ""
+        raise TextError(codes.VALUE, f'the path {quote(text)} does not begin with "/"{hint}', fix=fix)
     fix = _encoded(re.sub(r"[?#].*", "", text))
     message = f"the path {quote(text)} holds what no path of a request can; write it as it is sent, with %XX"
     raise TextError(codes.VALUE, message, fix=quote(fix))

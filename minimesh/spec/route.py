@@ -2,6 +2,7 @@
 
 from minimesh.model.route import ANY_PATH, PathKind, Route
 from minimesh.spec import codes, units
+from minimesh.spec.grpc import METHOD
 from minimesh.spec.kinds import DURATION, Quantity, quote
 from minimesh.spec.names import Callee
 from minimesh.spec.node import Node
@@ -34,6 +35,7 @@ class RouteTimeout(Quantity[float]):
 
 HOST_KEY = Key("host", HOST, 'the host asked for: "shop.test", or "*.shop.test" for all below; left out: any')
 PATH = Key("path", PATH_MATCH, '"/a" exact, "/a/*" whole segments, "~^/v[0-9]+/" a regular expression', '"/*"')
+GRPC = Key("grpc", METHOD, 'a gRPC method, "shop.Orders/List", or all of a service, "shop.Orders"')
 TO = Key("to", To(), "the service that answers", required=True, unless=("redirect", "respond"))
 STRIP_PREFIX = Key("strip_prefix", PREFIX, "taken off the path before the service sees it")
 TIMEOUT = Key("timeout", RouteTimeout(), "in place of the service's own for whole requests")
@@ -42,7 +44,6 @@ LATER = (
     "auth",
     "claim",
     "cors",
-    "grpc",
     "header",
     "method",
     "query",
@@ -56,11 +57,11 @@ LATER = (
 
 
 def _route(fields: Fields) -> Route:
-    if fields.refused(PATH) or fields.refused(HOST_KEY):
+    if fields.refused(PATH) or fields.refused(GRPC) or fields.refused(HOST_KEY):
         fields.node.give_up()  # it would be compared with other routes as what it is not
     route = Route(
         fields.get(TO, ""),
-        fields.get(PATH, ANY_PATH),
+        fields.get(GRPC, None) or fields.get(PATH, ANY_PATH),
         fields.get(HOST_KEY, None),
         fields.get(STRIP_PREFIX, None),
         fields.get(TIMEOUT, None),
@@ -72,6 +73,10 @@ def _route(fields: Fields) -> Route:
 
 def _check_strip_prefix(route: Route, fields: Fields) -> None:
     """It must be able to stand at the beginning of what the path matches, at whole segments."""
+    if route.strip_prefix is not None and route.path.grpc:
+        message = "`strip_prefix` cannot stand beside `grpc`: the path of a gRPC call is its method"
+        fields["strip_prefix"].note_key(codes.CONFLICT, message, "take `strip_prefix` out")
+        return
     if route.strip_prefix is None or route.path.kind is PathKind.REGEX:
         return
     path, prefix = f"{route.path.value}/", f"{route.strip_prefix}/"
@@ -81,4 +86,10 @@ def _check_strip_prefix(route: Route, fields: Fields) -> None:
     fields["strip_prefix"].note(codes.CONFLICT, message, "take `strip_prefix` out")
 
 
-ROUTE = Table((HOST_KEY, PATH, TO, STRIP_PREFIX, TIMEOUT), _route, later=LATER, example='{ to = "web" }')
+ROUTE = Table(
+    (HOST_KEY, PATH, GRPC, TO, STRIP_PREFIX, TIMEOUT),
+    _route,
+    one_of=("path", "grpc"),
+    later=LATER,
+    example='{ to = "web" }',
+)

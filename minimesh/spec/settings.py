@@ -70,6 +70,8 @@ def derived(project: Project) -> Derived:
     idle: set[KeyPath] = set()
     if project.gateway and project.gateway.routes:
         values["gateway", "routes"] = [{"path": str(route.path), "to": route.to} for route in project.gateway.routes]
+        by_method = [at for at, route in enumerate(project.gateway.routes) if route.path.grpc]
+        idle |= {("gateway", "routes", at, "path") for at in by_method}
     for name, service in project.services.items():
         ready = ("services", name, "ready")
         idle |= {(*ready, probe) for probe in PROBES if probe != service.ready.probe}

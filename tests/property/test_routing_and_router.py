@@ -18,16 +18,18 @@ PATHS = st.builds(lambda segments: "".join(f"/{segment}" for segment in segments
 MATCHES = st.one_of(
     st.builds(lambda path: PathMatch(PathKind.EXACT, path or "/"), PATHS),
     st.builds(lambda path: PathMatch(PathKind.PREFIX, path), PATHS),
+    st.builds(lambda path: PathMatch(PathKind.PREFIX, path, grpc=True), PATHS),
+    st.builds(lambda path: PathMatch(PathKind.EXACT, path or "/", grpc=True), PATHS),
     st.sampled_from([PathMatch(PathKind.REGEX, "^/x+"), PathMatch(PathKind.REGEX, "^/[xy]/")]),
 )
 ROUTES = st.lists(st.builds(lambda host, match, to: Route(f"s{to}", match, host), HOSTS, MATCHES, st.integers(0, 9)))
 
 
-@given(ROUTES, st.builds(".".join, st.lists(LABELS, max_size=4)), PATHS)
-def test_the_first_that_matches_is_what_the_router_finds(routes: list[Route], host: str, path: str) -> None:
+@given(ROUTES, st.builds(".".join, st.lists(LABELS, max_size=4)), PATHS, st.booleans())
+def test_the_first_that_matches_is_what_the_router_finds(routes: list[Route], host: str, path: str, grpc: bool) -> None:
     path = path or "/"
     router = Router((route.host, route.path, route) for route in routes)
-    assert taken(verdicts(routes, host, path)) is router.find(host.encode(), path.encode())
+    assert taken(verdicts(routes, host, path, grpc)) is router.find(host.encode(), path.encode(), grpc)
 
 
 @given(ROUTES)

@@ -14,7 +14,7 @@ NOT_BUILT = """
 mesh.security mesh.authorization mesh.egress mesh.attest mesh.intercept
 identity defaults.retries auth gateways slo inspector peers store quotas telemetry.prometheus telemetry.otlp
 gateway.https gateway.auth gateway.trusted_proxies gateway.allow_ips
-gateway.routes.method gateway.routes.header gateway.routes.query gateway.routes.claim gateway.routes.grpc
+gateway.routes.method gateway.routes.header gateway.routes.query gateway.routes.claim
 gateway.routes.cors gateway.routes.auth gateway.routes.request_headers gateway.routes.response_headers
 gateway.routes.rewrite gateway.routes.rewrite_host gateway.routes.redirect gateway.routes.respond
 services.web.ports services.web.listen services.cache.image services.queue.container
@@ -37,6 +37,7 @@ BUILT = [
     '[gateway]\nhttp = "127.0.0.1:7080"',
     '[[gateway.routes]]\npath = "~^/v[0-9]+/"\nto = "web"\n' + SERVICE,
     '[[gateway.routes]]\npath = "/exact"\nto = "web"\n' + SERVICE,
+    '[[gateway.routes]]\ngrpc = "shop.Orders/List"\nto = "web"\n' + SERVICE,
     *(
         SERVICE + keys
         for keys in (

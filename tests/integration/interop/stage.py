@@ -12,7 +12,7 @@ version = 1
 [mesh]
 name = "shapes"
 [gateway]
-routes = [{{ path = "/test.Shapes/*", to = "shapes" }}]
+routes = [{{ grpc = "test.Shapes", to = "shapes" }}]
 [defaults]
 protocol = "grpc"
 [services.shapes]

@@ -105,6 +105,52 @@ def test_routes_are_those_of_the_mesh_that_runs_even_where_it_has_none(mesh: Any
     assert minimesh("routes", "-o", "name") == (0, "", "")
 
 
+METHODS = """
+version = 1
+[gateway]
+routes = [
+  { grpc = "a.B/List", to = "a", host = "x.test" },
+  { grpc = "a.B", to = "a" },
+  { path = "/*", to = "b" },
+]
+[services.a]
+run = "a"
+protocol = "grpc"
+[services.b]
+run = "b"
+"""
+
+
+@pytest.fixture
+def by_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "minimesh.toml"
+    file.write_text(METHODS)
+    return file
+
+
+def test_routes_by_method(by_method: Path, minimesh: Command) -> None:
+    assert minimesh("routes", "-o", "name")[1].split() == ["grpc:x.test/a.B/List", "grpc:/a.B/*", "/*"]
+    code, out, err = minimesh("route", "POST", "/a.B/List", "-H", "content-type: application/grpc+proto")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[:3] == [
+        "POST localhost/a.B/List -> a",
+        "  route    grpc:/a.B/*   minimesh.toml:6",
+        "  because  path is /a.B or below",
+    ]
+    _, out, _ = minimesh("route", "POST", "/a.B/List", "-o", "wide")
+    assert out.splitlines()[0].endswith(" -> b")
+    assert "  no: grpc:/a.B/* -> a   it is no gRPC call: POST with content-type application/grpc" in out
+
+
+def test_what_is_written_out_of_a_route_by_method_can_be_read_again(by_method: Path, minimesh: Command) -> None:
+    code, out, _ = minimesh("config", "--resolved")
+    assert code == 0
+    by_method.write_text(out)
+    assert minimesh("validate")[0] == 0
+    assert out.count("path = ") == 1
+
+
 def reached(caller: str, address: str, url: str, variable: str | None = None, route: str | None = None) -> Any:
     return {"caller": caller, "address": address, "url": url, "variable": variable, "route": route}
 

@@ -60,6 +60,33 @@ def test_precedence(authority: bytes, path: bytes, expected: str | None) -> None
     assert ROUTER.find(authority, path) == expected
 
 
+METHODS = Router(
+    [
+        (None, ANY_PATH, "all"),
+        (None, exact("/a.B/Get"), "path"),
+        (None, PathMatch(PathKind.PREFIX, "/a.B", grpc=True), "service"),
+        (None, PathMatch(PathKind.EXACT, "/a.B/List", grpc=True), "method"),
+        ("b.test", prefix("/a.B"), "host"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("authority", "path", "called", "otherwise"),
+    [
+        (b"a.test", b"/a.B/List", "method", "all"),
+        (b"a.test", b"/a.B/Get", "service", "path"),
+        (b"a.test", b"/a.Bc/List", "all", "all"),
+        (b"b.test", b"/a.B/List", "host", "host"),
+    ],
+)
+def test_methods_are_for_calls_of_grpc_alone_and_first_within_a_host(
+    authority: bytes, path: bytes, called: str, otherwise: str
+) -> None:
+    assert METHODS.find(authority, path, True) == called
+    assert METHODS.find(authority, path) == otherwise
+
+
 def test_the_root_prefix_is_any_path() -> None:
     router = Router([(None, ANY_PATH, "all")])
     assert [router.find(b"x", path) for path in (b"/", b"/a", b"*", b"")] == ["all"] * 4
