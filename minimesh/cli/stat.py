@@ -34,6 +34,8 @@ STAT_COLUMNS = (
     Column("BYTES_IN", right=True, wide=True, drop=6),
     Column("BYTES_OUT", right=True, wide=True, drop=7),
     Column("REASONS", wide=True, shrink=12, drop=1),
+    Column("GRPC", wide=True, shrink=12, drop=3),
+    Column("MESSAGES", right=True, wide=True, drop=8),
 )
 ROUTE = Column("ROUTE", shrink=12)
 CALLER = Column("CALLER")
@@ -48,6 +50,8 @@ EDGE_COLUMNS = (
     Column("REQUESTS", wide=True, drop=3),
     Column("ACTIVE", wide=True, drop=5),
     Column("REASONS", wide=True, shrink=12, drop=1),
+    Column("GRPC", wide=True, shrink=12, drop=3),
+    Column("MESSAGES", wide=True, drop=6),
     Column("CLIENT_ID", shrink=16, drop=1),
 )
 REFRESH = 2.0
@@ -126,7 +130,14 @@ def stat_row(row: StatView) -> tuple[str, ...]:
         size(row["bytes_in"]) if seen or row["bytes_in"] else NONE,
         size(row["bytes_out"]) if seen or row["bytes_out"] else NONE,
         reasons(row["reasons"]),
+        reasons(row["grpc"]),
+        messages(row),
     )
+
+
+def messages(row: StatView | EdgeView) -> str:
+    """Of gRPC calls, in and out: `12/15`."""
+    return f"{row['messages_in']}/{row['messages_out']}" if row["grpc"] or row["messages_in"] else NONE
 
 
 def reasons(counts: dict[str, int]) -> str:
@@ -178,6 +189,8 @@ def edge_row(row: EdgeView) -> tuple[str, ...]:
         str(row["requests"]) if seen else NONE,
         str(row["active"]),
         reasons(row["reasons"]),
+        reasons(row["grpc"]),
+        messages(row),
         row["client_id"] or NONE,
     )
 
@@ -188,7 +201,8 @@ COMMANDS: dict[str, Command] = {
     "stat": Command(
         stat,
         "Success, rate and latency over the last minute: a line for each service, of the calls that\n"
-        "it answered. `-` where there was no traffic. Success is the share of answers that are not 5xx.",
+        "it answered. `-` where there was no traffic. Success is the share of answers that are not 5xx,\n"
+        "of gRPC calls by their status; GRPC and MESSAGES, with -o wide, are of those.",
         (
             ("minimesh stat -t 10s -w", "the last ten seconds, again every two"),
             ("minimesh stat --from web --fail-below 99%", "exit 1 where web's calls fail too often"),

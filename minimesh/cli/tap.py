@@ -10,6 +10,7 @@ from minimesh.cli.options import Argument, Command, Option
 from minimesh.cli.text import NONE, age, escape, local_time, milliseconds, plural, size
 from minimesh.cli.values import number
 from minimesh.cli.values import status as status_value
+from minimesh.model.grpc import counts_as
 
 if TYPE_CHECKING:
     from minimesh.control.views import MeshView, TapView
@@ -69,7 +70,11 @@ def line(context: Context, request: TapView) -> str:
     if request["protocol"] == "tcp":
         return _connection(context, request)
     status = str(request["status"] or NONE)
-    colour = {"5": ("red",), "4": ("yellow",), NONE: ("red",)}.get(status[0], ())
+    kind = status[0]
+    if request["grpc_status"] is not None:
+        kind = str(counts_as(request["grpc_status"]))
+        status = f"{status} grpc={request['grpc_status']} {request['grpc']}"
+    colour = {"5": ("red",), "4": ("yellow",), NONE: ("red",)}.get(kind, ())
     words = [
         local_time(request["time"]),
         f"{request['source']} -> {request['destination'] or NONE}",
@@ -80,6 +85,10 @@ def line(context: Context, request: TapView) -> str:
         f"try={request['tries']}/{request['max_tries']}",
         f"secured={request['secured'] or NONE}",
     ]
+    if request["messages_in"] is not None:
+        words.append(f"messages={request['messages_in']}/{request['messages_out']}")
+    elif not request["protocol"].lower().startswith("http/1"):
+        words.append(f"protocol={request['protocol']}")
     words += [f"{name}={escape(value)}" for name in ("reason", "cut") if (value := request[name])]
     words.append(f"id={request['id']}")
     if context.output == "wide":
@@ -88,6 +97,7 @@ def line(context: Context, request: TapView) -> str:
             f"endpoint={request['endpoint'] or NONE}",
             f"in={request['bytes_in']}B",
             f"out={request['bytes_out']}B",
+            f"protocol={request['protocol']}",
             f"trace={request['trace_id']}",
         ]
     return " ".join(words)
@@ -142,7 +152,12 @@ COMMANDS: dict[str, Command] = {
         (Argument("SVC", "only requests to or from this service", optional=True),),
         (
             *WHICH,
-            Option(("--status",), "only this status, or class: 503, 5xx", "STATUS", status_value),
+            Option(
+                ("--status",),
+                "only this status, class, or status of gRPC: 503, 5xx, UNAVAILABLE",
+                "STATUS",
+                status_value,
+            ),
             Option(("--max",), "end after so many", "N", number),
         ),
         outputs=("table", "wide", "json"),

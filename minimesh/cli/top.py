@@ -17,6 +17,7 @@ from minimesh.cli.table import Column
 from minimesh.cli.tap import WHICH
 from minimesh.cli.text import milliseconds, percent
 from minimesh.cli.values import duration, number
+from minimesh.model.grpc import counts_as
 
 if TYPE_CHECKING:
     from minimesh.control.views import ServiceView, TapView
@@ -78,7 +79,8 @@ class Board:
             rare = sorted(self.tallies, key=lambda each: self.tallies[each].count)
             for each in rare[: MOST_KEPT // 4]:
                 del self.tallies[each]
-        good = 0 < request["status"] < 500
+        grpc = request["grpc_status"]
+        good = 0 < request["status"] < 500 if grpc is None else counts_as(grpc) < 5
         self.tallies.setdefault(key, Tally()).add(request["duration_ms"], good)
 
     def rows(self, most: int) -> list[tuple[tuple[str, str, str, str], Tally]]:

@@ -116,7 +116,17 @@ def assignment(text: str) -> tuple[str, str]:
 
 
 def status(text: str) -> str:
-    """`503` or a class, `5xx`."""
+    """`503`, a class, `5xx`, or a status of gRPC by number or name, as `grpc:14`."""
+    from minimesh.model.grpc import NAMES  # noqa: PLC0415 - for --status alone
+
+    code = text.lower().removeprefix("grpc:")
+    known = [name.lower() for name in NAMES]
+    if code in known:
+        return f"grpc:{known.index(code)}"
+    if code != text.lower() and code.isascii() and code.isdecimal() and len(code) <= 3:
+        return f"grpc:{int(code)}"
     if len(text) == 3 and text[0] in "12345" and (text[1:].isdecimal() or text[1:].lower() == "xx"):
         return text.lower()
-    raise ValueError(f"{text!r} is neither a status (503) nor a class of them (5xx)")
+    guess = nearest(text.upper(), NAMES)
+    meant = f"; did you mean {guess}?" if guess else ""
+    raise ValueError(f"{text!r} is neither a status (503), a class of them (5xx) nor one of gRPC (UNAVAILABLE){meant}")

@@ -159,7 +159,7 @@ class _Api:
         query = request.query_params
         status = query.get("status", "")
         if status and not live.is_status(status):
-            raise _bad_parameter("status", status, "three digits, or a class such as 5xx")
+            raise _bad_parameter("status", status, "three digits, a class such as 5xx, or grpc:14")
         wanted = live.TapFilter(
             service=self._optional(query.get("service")) or "",
             source=self._optional(query.get("from")) or "",

@@ -12,12 +12,14 @@ from minimesh.control.feed import PER_SECOND, Feed
 from minimesh.control.mesh import Mesh
 from minimesh.control.show import LiveTraffic
 from minimesh.control.views import DroppedView, EventView, LiveView, LogView, TapView
+from minimesh.model.grpc import counts_as
 from minimesh.model.record import Record
 from minimesh.policy.resend import MOST_CONNECT_TRIES
 from minimesh.supervise.logs import LogLine
 from minimesh.telemetry.accesslog import access_line, timestamp
 
 TAP_EVERY = 0.1
+_GRPC = "grpc:"
 _Item = TypeVar("_Item")
 _View = TypeVar("_View")
 
@@ -33,7 +35,7 @@ def undone(undo: Callable[[], None]) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class TapFilter:
-    """Which exchanges to show; "" means any. status: three digits, or a class such as `5xx`."""
+    """Which exchanges to show; "" means any. status: see `is_status`."""
 
     service: str = ""
     source: str = ""
@@ -49,18 +51,24 @@ class TapFilter:
             and self.destination in ("", record.destination)
             and record.target.startswith(self.path)
             and self.method in ("", record.method)
-            and (not self.status or _fits(self.status, record.status))
+            and (not self.status or _fits(self.status, record))
         )
 
 
 def is_status(text: str) -> bool:
-    """`503` or `5xx`."""
+    """`503`; `5xx`, which a gRPC call has by what its status counts as; `grpc:14`."""
+    if text.startswith(_GRPC):
+        return text[len(_GRPC) :].isdecimal() and len(text) <= len(_GRPC) + 3
     return len(text) == 3 and text[0] in "12345" and (text[1:] == "xx" or text[1:].isdecimal())
 
 
-def _fits(wanted: str, status: int) -> bool:
-    shown = str(status)
-    return wanted == shown or (wanted.endswith("xx") and wanted[0] == shown[0])
+def _fits(wanted: str, record: Record) -> bool:
+    status, grpc = record.status, record.grpc_status
+    if wanted.startswith(_GRPC):
+        return grpc >= 0 and grpc == int(wanted[len(_GRPC) :])
+    if wanted.endswith("xx"):
+        return int(wanted[0]) == (status // 100 if grpc < 0 else counts_as(grpc))
+    return wanted == str(status)
 
 
 async def everything(mesh: Mesh, every: float, window: float) -> AsyncIterator[LiveView]:

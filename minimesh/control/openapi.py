@@ -165,7 +165,7 @@ OPERATIONS = (
             Parameter("from", "string", "calls of this service"),
             Parameter("path", "string", "paths that begin so"),
             Parameter("method", "string", "this method"),
-            Parameter("status", "string", "`503`, or a class: `5xx`"),
+            Parameter("status", "string", "three digits, a class such as `5xx`, or a status of gRPC: `grpc:14`"),
             Parameter("max", "integer", "end after so many"),
         ),
         stream=True,

@@ -12,8 +12,8 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
-from minimesh.dataplane.grpc import Status
 from minimesh.dataplane.owncall import CallFailed
+from minimesh.model.grpc import Status
 from minimesh.spec.annotations import ApiError, is_well_known
 
 Ask: TypeAlias = Callable[[str, bytes], Awaitable[list[bytes]]]

@@ -123,6 +123,9 @@ def _edge(
         "requests": sums.requests,
         "active": active,
         "reasons": sums.reasons,
+        "grpc": sums.grpc,
+        "messages_in": sums.messages_in,
+        "messages_out": sums.messages_out,
     }
 
 
@@ -144,6 +147,9 @@ def _row(window: Window, subject: Subject, sums: Sums) -> StatView:
         "bytes_in": sums.bytes_in,
         "bytes_out": sums.bytes_out,
         "reasons": sums.reasons,
+        "grpc": sums.grpc,
+        "messages_in": sums.messages_in,
+        "messages_out": sums.messages_out,
     }
 
 

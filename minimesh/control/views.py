@@ -153,7 +153,8 @@ class EnvView(TypedDict):
 
 
 class StatView(TypedDict):
-    """The traffic of one service over the window asked for; by one route or of one caller where those are there."""
+    """The traffic of one service over the window asked for; by one route or of one caller where those are there.
+    grpc: statuses of gRPC calls by name; messages are theirs."""
 
     name: str
     kind: Kind
@@ -172,10 +173,13 @@ class StatView(TypedDict):
     bytes_in: int
     bytes_out: int
     reasons: dict[str, int]
+    grpc: dict[str, int]
+    messages_in: int
+    messages_out: int
 
 
 class EdgeView(TypedDict):
-    """Who calls whom. active: exchanges that run now."""
+    """Who calls whom. active: exchanges that run now. grpc and messages: as of StatView."""
 
     source: str
     destination: str
@@ -188,6 +192,9 @@ class EdgeView(TypedDict):
     requests: int
     active: int
     reasons: dict[str, int]
+    grpc: dict[str, int]
+    messages_in: int
+    messages_out: int
 
 
 class TickView(TypedDict):

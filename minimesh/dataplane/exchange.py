@@ -18,12 +18,13 @@ from typing import Protocol
 
 from minimesh.dataplane.answers import answer, answer_to_grpc
 from minimesh.dataplane.destination import Dial, Pool
-from minimesh.dataplane.grpc import counts_as, read_status, status_for
+from minimesh.dataplane.grpc import Messages, read_status, status_for
 from minimesh.dataplane.heads import Fields, RequestHead, ResponseHead
 from minimesh.dataplane.ids import RandomBits, span_id, trace_id, traceparent
 from minimesh.dataplane.plan import Plan
 from minimesh.dataplane.streams import ClientStream, Fate, ServerStream
 from minimesh.dataplane.upload import Upload
+from minimesh.model.grpc import counts_as, name_of
 from minimesh.model.reason import CONNECT_TIMEOUT, NO_ENDPOINT, OVERLOADED, TIMEOUT, Cut, Reason
 from minimesh.policy.admission import Admission
 from minimesh.policy.resend import IDEMPOTENT, Loss, may_resend
@@ -65,6 +66,8 @@ class Exchange:
         "_first_byte",
         "_grpc_status",
         "_head",
+        "_messages_in",
+        "_messages_out",
         "_origin",
         "_plan",
         "_pool",
@@ -95,6 +98,8 @@ class Exchange:
         self._first_byte = 0.0
         self._status = self._bytes_in = self._bytes_out = self._tries = self._stale = 0
         self._grpc_status = -1
+        self._messages_in: Messages | None = None
+        self._messages_out: Messages | None = None
         self._response_ended = self._tunnel = False
         self._reason: Reason | None = None
         self._cut = self._detail = ""
@@ -120,6 +125,9 @@ class Exchange:
         self._plan = plan
         self._request_ended = end
         self._bytes_in = len(data)
+        if head.grpc:
+            self._messages_in, self._messages_out = Messages(), Messages()
+            self._messages_in.pass_on(data)
         if data or not (end or head.upgrade):
             self._upload = Upload(data, end)
         route = self._plan.route
@@ -221,6 +229,8 @@ class Exchange:
 
     def request_data(self, data: bytes) -> None:
         self._bytes_in += len(data)
+        if self._messages_in is not None:
+            self._messages_in.pass_on(data)
         client = self._client
         if self._upload is not None:
             self._upload.keep(data, client is not None)
@@ -285,6 +295,8 @@ class Exchange:
         self._status = head.status
         self._upload = None
         self._bytes_out += len(data)
+        if self._messages_out is not None:
+            self._messages_out.pass_on(data)
         if end:
             if self._head.grpc:
                 self._grpc_status = read_status(head.fields.get(b"grpc-status"))
@@ -305,6 +317,8 @@ class Exchange:
 
     def response_data(self, data: bytes) -> None:
         self._bytes_out += len(data)
+        if self._messages_out is not None:
+            self._messages_out.pass_on(data)
         if self._server is not None:
             self._server.send_data(data)
 
@@ -417,7 +431,15 @@ class Exchange:
         counters = origin.unrouted if route is None else route.counters
         started = self._started
         wait = self._first_byte - started if self._first_byte else 0.0
-        counters.classes[self._status // 100 if self._grpc_status < 0 else counts_as(self._grpc_status)] += 1
+        status = self._grpc_status
+        received, sent = self._messages_in, self._messages_out
+        counters.classes[self._status // 100 if status < 0 else counts_as(status)] += 1
+        if received is not None and sent is not None:
+            counters.messages_in += received.count
+            counters.messages_out += sent.count
+            if status >= 0:
+                name = name_of(status)
+                counters.grpc[name] = counters.grpc.get(name, 0) + 1
         if self._first_byte:
             counters.latency[bucket_of(int(wait * 1e6))] += 1
         counters.bytes_in += self._bytes_in
@@ -453,7 +475,9 @@ class Exchange:
                 self._tries,
                 server.peer,
                 server.protocol,
-                self._grpc_status,
+                status,
+                0 if received is None else received.count,
+                0 if sent is None else sent.count,
             )
         )
         if route is not None:

@@ -1,40 +1,20 @@
-"""What is gRPC about a call: how it is known, its deadline, and its status (the gRPC over HTTP/2 protocol)."""
+"""What is gRPC about a call: how it is known, its deadline, its messages and its status (gRPC over HTTP/2)."""
 
 import re
+import struct
 from binascii import Error, a2b_base64
-from enum import IntEnum
 from functools import lru_cache
 from urllib.parse import quote
 
+from minimesh.model.grpc import Status
 from minimesh.model.reason import BAD_MESSAGE, MESSAGE_TOO_LARGE, NO_METHOD, Reason
 
 _TYPE = b"application/grpc"
 _WEB = b"application/grpc-web"
 # TimeoutValue and TimeoutUnit: at most eight digits, and a unit.
 _TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])")
+_length = struct.Struct(">I").unpack_from
 _UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
-
-
-class Status(IntEnum):
-    """Status codes of gRPC."""
-
-    OK = 0
-    CANCELLED = 1
-    UNKNOWN = 2
-    INVALID_ARGUMENT = 3
-    DEADLINE_EXCEEDED = 4
-    NOT_FOUND = 5
-    ALREADY_EXISTS = 6
-    PERMISSION_DENIED = 7
-    RESOURCE_EXHAUSTED = 8
-    FAILED_PRECONDITION = 9
-    ABORTED = 10
-    OUT_OF_RANGE = 11
-    UNIMPLEMENTED = 12
-    INTERNAL = 13
-    UNAVAILABLE = 14
-    DATA_LOSS = 15
-    UNAUTHENTICATED = 16
 
 
 # The other direction of grpc's HTTP-to-status mapping, with what the mesh knows better than a client that sees a 5xx.
@@ -75,7 +55,6 @@ _HTTP: dict[int, int] = {
     Status.UNAVAILABLE: 503,
     Status.UNAUTHENTICATED: 401,
 }
-_FAILURES = frozenset((Status.UNKNOWN, Status.DEADLINE_EXCEEDED, Status.INTERNAL, Status.UNAVAILABLE, Status.DATA_LOSS))
 
 
 def is_grpc(content_type: bytes) -> bool:
@@ -123,11 +102,38 @@ def read_binary(value: bytes) -> bytes:
         return b""
 
 
-def counts_as(status: int) -> int:
-    """The class of HTTP statuses that a gRPC status counts as: 2 is well, 4 the caller's, 5 the service's failure."""
-    return 2 if not status else 5 if status in _FAILURES or status > Status.UNAUTHENTICATED else 4
-
-
 def message_of(text: str) -> bytes:
     """`grpc-message`: percent-encoded."""
     return quote(text, safe=" !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~").encode()
+
+
+class Messages:
+    """Counts the messages in one direction of a call as their beginnings pass: each is behind five bytes, a flag and
+    its length."""
+
+    __slots__ = ("_head", "_left", "count")
+
+    def __init__(self) -> None:
+        self.count = self._left = 0
+        self._head = b""
+
+    def pass_on(self, data: bytes) -> None:
+        """`data`: the next of the body, in any slices."""
+        at, size = self._left, len(data)
+        if at >= size:
+            self._left = at - size
+            return
+        if self._head:
+            data = self._head + data
+            size = len(data)
+            self._head = b""
+        count = self.count
+        while size - at >= 5:
+            at += 5 + _length(data, at + 1)[0]
+            count += 1
+        self.count = count
+        if at < size:
+            self._head = data[at:]
+            self._left = 0
+        else:
+            self._left = at - size

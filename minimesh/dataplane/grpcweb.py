@@ -13,9 +13,10 @@ from minimesh.dataplane import base64stream
 from minimesh.dataplane.base64stream import Base64Reader
 from minimesh.dataplane.between import Between, call_of
 from minimesh.dataplane.exchange import Exchange, Origin
-from minimesh.dataplane.grpc import Status, is_grpc, message_of, status_of
+from minimesh.dataplane.grpc import is_grpc, message_of, status_of
 from minimesh.dataplane.heads import UNKNOWN, Fields, Pairs, RequestHead, ResponseHead
 from minimesh.dataplane.plan import Plan
+from minimesh.model.grpc import Status
 from minimesh.model.reason import BAD_REQUEST, Cut, Reason
 
 if TYPE_CHECKING:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from minimesh.dataplane.grpc import Status, is_grpc, read_status, status_of
+from minimesh.dataplane.grpc import is_grpc, read_status, status_of
 from minimesh.dataplane.heads import NO_FIELDS, UNKNOWN, Fields, OutgoingHead, RequestHead, ResponseHead
 from minimesh.dataplane.ids import trace_id
 from minimesh.dataplane.transcoding.framing import Compressed, Frames, TooLarge, framed
+from minimesh.model.grpc import Status
 
 if TYPE_CHECKING:
     from minimesh.dataplane.destination import Destination, Dial

@@ -11,7 +11,6 @@ from socket import socket
 
 from minimesh.dataplane.acceptor import Acceptor, bind
 from minimesh.dataplane.codec import FAST, Codec
-from minimesh.dataplane.grpc import Status
 from minimesh.dataplane.ids import traceparent
 from minimesh.dataplane.listener import Listener
 from minimesh.dataplane.outbox import Outbox
@@ -21,6 +20,7 @@ from minimesh.dataplane.upstream import Upstream
 from minimesh.dataplane.wheel import TICK, Wheel
 from minimesh.model import snapshot
 from minimesh.model.clock import Clock
+from minimesh.model.grpc import Status
 from minimesh.policy.admission import NOBODY
 from minimesh.telemetry import Telemetry
 

@@ -15,7 +15,7 @@ class Record(NamedTuple):
     ended the exchange early; both "" where the service's own answer passed whole.
     target, host and method hold what came, as text with every byte over 0x7e and below 0x20 still raw:
     escape before showing. bytes are of bodies. tries counts endpoints asked (0: none). grpc_status: of a gRPC call,
-    else -1.
+    else -1. messages: of a gRPC call, else 0.
     """
 
     id: str
@@ -42,3 +42,5 @@ class Record(NamedTuple):
     client: str
     protocol: str
     grpc_status: int = -1
+    messages_in: int = 0
+    messages_out: int = 0

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Literal, TypedDict
 
+from minimesh.model.grpc import counts_as, name_of
 from minimesh.model.reason import REASONS, Cut, Fault
 from minimesh.model.record import Record
 
@@ -23,7 +24,8 @@ _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0x100
 class AccessLine(TypedDict):
     """One finished exchange; or, with protocol "tcp", one connection of bytes. status 0: no head was sent.
 
-    Bytes outside of printable ASCII are `\\xNN`."""
+    grpc_status (grpc is its name): of a gRPC call that was not cut; messages: of a gRPC call. Bytes outside of
+    printable ASCII are `\\xNN`."""
 
     id: str
     trace_id: str
@@ -50,12 +52,18 @@ class AccessLine(TypedDict):
     fault: Literal["mesh", "app", "client"] | None
     client: str
     protocol: str
+    grpc_status: int | None
+    grpc: str | None
+    messages_in: int | None
+    messages_out: int | None
 
 
 def access_line(record: Record, wall_offset: float, max_tries: int) -> AccessLine:
     """`wall_offset`: of the ring that the record came from. `time` is when the request came.
     `max_tries`: how many there could have been."""
     fault = fault_of(record)
+    ended = record.grpc_status >= 0
+    called = ended or record.messages_in or record.messages_out
     return {
         "id": record.id,
         "trace_id": record.trace_id,
@@ -82,6 +90,10 @@ def access_line(record: Record, wall_offset: float, max_tries: int) -> AccessLin
         "fault": fault.value if fault else None,
         "client": record.client,
         "protocol": record.protocol,
+        "grpc_status": record.grpc_status if ended else None,
+        "grpc": name_of(record.grpc_status) if ended else None,
+        "messages_in": record.messages_in if called else None,
+        "messages_out": record.messages_out if called else None,
     }
 
 
@@ -109,6 +121,10 @@ def as_text(line: AccessLine) -> str:
         f"out={line['bytes_out']}",
         f"try={line['tries']}/{line['max_tries']}",
     ]
+    if line["grpc"]:
+        words.append(f"grpc={line['grpc_status']}:{line['grpc']}")
+    if line["messages_in"] is not None:
+        words.append(f"messages={line['messages_in']}/{line['messages_out']}")
     words += [f"{name}={value}" for name in ("reason", "cut") if (value := line[name])]
     words += [f"endpoint={line['endpoint'] or '-'}", f"client={_word(line['client'])}", f"id={line['id']}"]
     return " ".join(words)
@@ -120,7 +136,8 @@ def fault_of(record: Record) -> Fault | None:
         return REASONS[record.reason].fault
     if record.cut:
         return _FAULT_OF_CUT[Cut(record.cut)]
-    return Fault.APP if record.status >= 500 else None
+    failed = record.status >= 500 if record.grpc_status < 0 else counts_as(record.grpc_status) == 5
+    return Fault.APP if failed else None
 
 
 def escaped(text: str) -> str:

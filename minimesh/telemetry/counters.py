@@ -19,14 +19,18 @@ class RouteCounters:
     classes[n]: answers with status n00 to n99, classes[0]: no head was sent. latency counts the time to the
     answer's head. bytes are of bodies. tries counts requests sent to endpoints, so retries = tries - requests
     that reached one. reasons: mesh-made answers and cuts by their code.
+    grpc: statuses of gRPC calls by name; messages are theirs.
     """
 
     __slots__ = (
         "bytes_in",
         "bytes_out",
         "classes",
+        "grpc",
         "key",
         "latency",
+        "messages_in",
+        "messages_out",
         "reasons",
         "requests",
         "retries",
@@ -38,9 +42,12 @@ class RouteCounters:
         self.retries = 0
         self.bytes_in = 0
         self.bytes_out = 0
+        self.messages_in = 0
+        self.messages_out = 0
         self.classes = [0] * 10
         self.latency = [0] * BUCKETS
         self.reasons: dict[str, int] = {}
+        self.grpc: dict[str, int] = {}
 
     @property
     def active(self) -> int:

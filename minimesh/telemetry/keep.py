@@ -13,7 +13,7 @@ MOST_SUMS = 50_000
 
 
 class SumsState(TypedDict):
-    """`key`: source, destination, route. latency: bucket and count, alternating."""
+    """`key`: source, destination, route. latency: bucket and count, alternating. messages: in and out."""
 
     key: list[str]
     requests: int
@@ -23,6 +23,8 @@ class SumsState(TypedDict):
     classes: list[int]
     latency: list[int]
     reasons: dict[str, int]
+    grpc: dict[str, int]
+    messages: list[int]
 
 
 class TickState(TypedDict):
@@ -69,6 +71,8 @@ def restore(state: CountState, counters: Counters, windows: Windows) -> None:
         found.requests, found.retries = each["requests"], each["retries"]
         found.bytes_in, found.bytes_out = each["bytes_in"], each["bytes_out"]
         found.classes, found.reasons = list(each["classes"]), dict(each["reasons"])
+        found.grpc = dict(each["grpc"])
+        found.messages_in, found.messages_out = each["messages"]
         for bucket, count in _pairs(each["latency"]):
             if bucket < BUCKETS:
                 found.latency[bucket] = count
@@ -97,6 +101,8 @@ def _sums_state(key: CounterKey, sums: Sums) -> SumsState:
         "classes": sums.classes,
         "latency": [number for pair in sums.latency.items() for number in pair],
         "reasons": sums.reasons,
+        "grpc": sums.grpc,
+        "messages": [sums.messages_in, sums.messages_out],
     }
 
 
@@ -105,6 +111,8 @@ def _sums(state: SumsState) -> Sums:
     sums.requests, sums.retries = state["requests"], state["retries"]
     sums.bytes_in, sums.bytes_out = state["bytes_in"], state["bytes_out"]
     sums.classes, sums.reasons = list(state["classes"]), dict(state["reasons"])
+    sums.grpc = dict(state["grpc"])
+    sums.messages_in, sums.messages_out = state["messages"]
     sums.latency = dict(_pairs(state["latency"]))
     return sums
 

@@ -28,16 +28,30 @@ _FAILED_CUTS = (Cut.UPSTREAM_CUT.value, Cut.TIMED_OUT.value, Cut.STOPPED.value)
 class Sums:
     """What was counted in some span of time; see RouteCounters for the fields. Adds up."""
 
-    __slots__ = ("bytes_in", "bytes_out", "classes", "latency", "reasons", "requests", "retries")
+    __slots__ = (
+        "bytes_in",
+        "bytes_out",
+        "classes",
+        "grpc",
+        "latency",
+        "messages_in",
+        "messages_out",
+        "reasons",
+        "requests",
+        "retries",
+    )
 
     def __init__(self) -> None:
         self.requests = 0
         self.retries = 0
         self.bytes_in = 0
         self.bytes_out = 0
+        self.messages_in = 0
+        self.messages_out = 0
         self.classes = [0] * 10
         self.latency: dict[int, int] = {}
         self.reasons: dict[str, int] = {}
+        self.grpc: dict[str, int] = {}
 
     @classmethod
     def of(cls, counters: RouteCounters) -> "Sums":
@@ -49,10 +63,13 @@ class Sums:
         self.retries += other.retries
         self.bytes_in += other.bytes_in
         self.bytes_out += other.bytes_out
+        self.messages_in += other.messages_in
+        self.messages_out += other.messages_out
         for index, count in enumerate(other.classes):
             self.classes[index] += count
         _add_each(self.latency, other.latency)
         _add_each(self.reasons, other.reasons)
+        _add_each(self.grpc, other.grpc)
 
     def subtract(self, part: "Sums") -> None:
         """Takes away what was added before."""
@@ -60,10 +77,13 @@ class Sums:
         self.retries -= part.retries
         self.bytes_in -= part.bytes_in
         self.bytes_out -= part.bytes_out
+        self.messages_in -= part.messages_in
+        self.messages_out -= part.messages_out
         for index, count in enumerate(part.classes):
             self.classes[index] -= count
         _subtract_each(self.latency, part.latency)
         _subtract_each(self.reasons, part.reasons)
+        _subtract_each(self.grpc, part.grpc)
 
     @property
     def is_empty(self) -> bool:
@@ -121,7 +141,19 @@ class Tick:
 class _Seen:
     """The counts of a route at the last tick."""
 
-    __slots__ = ("active", "bytes_in", "bytes_out", "classes", "latency", "reasons", "requests", "retries")
+    __slots__ = (
+        "active",
+        "bytes_in",
+        "bytes_out",
+        "classes",
+        "grpc",
+        "latency",
+        "messages_in",
+        "messages_out",
+        "reasons",
+        "requests",
+        "retries",
+    )
 
     def __init__(self, counters: RouteCounters | None) -> None:
         self.requests = counters.requests if counters else 0
@@ -129,9 +161,12 @@ class _Seen:
         self.retries = counters.retries if counters else 0
         self.bytes_in = counters.bytes_in if counters else 0
         self.bytes_out = counters.bytes_out if counters else 0
+        self.messages_in = counters.messages_in if counters else 0
+        self.messages_out = counters.messages_out if counters else 0
         self.classes = counters.classes.copy() if counters else [0] * 10
         self.latency = counters.latency.copy() if counters else [0] * BUCKETS
         self.reasons = counters.reasons.copy() if counters else {}
+        self.grpc = counters.grpc.copy() if counters else {}
 
 
 _NOTHING = _Seen(None)
@@ -208,15 +243,18 @@ def _difference(counters: RouteCounters, seen: _Seen) -> Sums:
     sums.retries = counters.retries - seen.retries
     sums.bytes_in = counters.bytes_in - seen.bytes_in
     sums.bytes_out = counters.bytes_out - seen.bytes_out
+    sums.messages_in = counters.messages_in - seen.messages_in
+    sums.messages_out = counters.messages_out - seen.messages_out
     sums.classes = [now - then for now, then in zip(counters.classes, seen.classes, strict=True)]
     pairs = enumerate(zip(counters.latency, seen.latency, strict=True))
     sums.latency = {bucket: now - then for bucket, (now, then) in pairs if now != then}
-    sums.reasons = {
-        code: count - seen.reasons.get(code, 0)
-        for code, count in counters.reasons.items()
-        if count != seen.reasons.get(code, 0)
-    }
+    sums.reasons = _added(counters.reasons, seen.reasons)
+    sums.grpc = _added(counters.grpc, seen.grpc)
     return sums
+
+
+def _added(counts: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
+    return {code: count - before.get(code, 0) for code, count in counts.items() if count != before.get(code, 0)}
 
 
 def _merged(ticks: Sequence[Tick]) -> Tick:

@@ -102,6 +102,9 @@ def stat(name: str, rps: float = 0.0, success: float | None = None, latency: Seq
         "bytes_in": 0,
         "bytes_out": 0,
         "reasons": {},
+        "grpc": {},
+        "messages_in": 0,
+        "messages_out": 0,
     }
 
 
@@ -118,6 +121,9 @@ def edge(source: str, destination: str, rps: float, success: float, p99: float, 
         "requests": int(rps * 60),
         "active": 0,
         "reasons": reasons,
+        "grpc": {},
+        "messages_in": 0,
+        "messages_out": 0,
     }
 
 

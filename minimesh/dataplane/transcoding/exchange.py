@@ -16,11 +16,12 @@ from urllib.parse import unquote
 
 from minimesh.dataplane.between import Between, call_of
 from minimesh.dataplane.exchange import Exchange, Origin
-from minimesh.dataplane.grpc import Status, http_of, is_grpc, read_binary, read_status, read_timeout, status_of
+from minimesh.dataplane.grpc import http_of, is_grpc, read_binary, read_status, read_timeout, status_of
 from minimesh.dataplane.heads import UNKNOWN, Fields, OutgoingHead, Pairs, RequestHead, ResponseHead
 from minimesh.dataplane.plan import BoundRoute, Plan
 from minimesh.dataplane.transcoding.framing import MOST, Compressed, Frames, Lines, TooLarge, framed
 from minimesh.dataplane.transcoding.lane import Lane, Offload
+from minimesh.model.grpc import Status
 from minimesh.model.reason import BAD_MESSAGE, MESSAGE_TOO_LARGE, NO_METHOD, NOT_REFLECTED, Cut, Reason
 
 if TYPE_CHECKING:

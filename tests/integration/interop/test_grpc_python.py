@@ -1,7 +1,9 @@
 """gRPC by the clients and servers of its own project for Python: what works without the mesh works through it."""
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import grpc
 import pytest
@@ -75,6 +77,35 @@ def test_more_calls_than_a_service_takes(mesh: Shapes) -> None:
         first.cancel()
     assert error.code() is grpc.StatusCode.UNAVAILABLE
     assert error.details().startswith("narrow has as many requests as it may have: 1 requests are under way")
+
+
+def test_what_is_counted_and_told_of_calls(mesh: Shapes) -> None:
+    def counted() -> tuple[Counter[str], int, int]:
+        (row,) = mesh.api.get("/v1/stat", service="three")
+        return Counter(row["grpc"]), row["messages_in"], row["messages_out"]
+
+    before, came, went = counted()
+    lines: list[dict[str, Any]] = []
+    tapping = threading.Thread(target=lambda: lines.extend(mesh.api.stream("/v1/tap", to="three", max=4)))
+    tapping.start()
+    with Caller(mesh.outbound("three")) as caller:
+        while tapping.is_alive():
+            assert caller.collect(iter([b"a"] * 4)) == b"4 in 4"
+            assert len(list(caller.serve(b"6 100"))) == 6
+            failure(lambda: caller.ask("Fail", b"5"))
+            failure(lambda: caller.ask("Fail", b"14"))
+            tapping.join(0.15)
+    told = {(line["path"], line["grpc"], line["messages_in"], line["messages_out"]) for line in lines}
+    assert told <= {
+        ("/test.Shapes/Collect", "OK", 4, 1),
+        ("/test.Shapes/Serve", "OK", 1, 6),
+        ("/test.Shapes/Fail", "NOT_FOUND", 1, 0),
+        ("/test.Shapes/Fail", "UNAVAILABLE", 1, 0),
+    }
+    after, came_now, went_now = counted()
+    rounds = (after - before)["UNAVAILABLE"]
+    assert after - before == Counter(OK=2 * rounds, NOT_FOUND=rounds, UNAVAILABLE=rounds)
+    assert (came_now - came, went_now - went) == (7 * rounds, 7 * rounds)
 
 
 def test_no_route(mesh: Shapes) -> None:

@@ -89,6 +89,9 @@ def stat_row(name: str, requests: int, **facts: object) -> dict[str, Any]:
         "bytes_in": 1200,
         "bytes_out": 5_000_000,
         "reasons": {"upstream_refused": 17, "timeout": 4} if seen else {},
+        "grpc": {},
+        "messages_in": 0,
+        "messages_out": 0,
     }
     return known | facts
 
@@ -107,6 +110,9 @@ EDGES: list[dict[str, Any]] = [
         "requests": 546,
         "active": 1,
         "reasons": {"upstream_refused": 102},
+        "grpc": {},
+        "messages_in": 0,
+        "messages_out": 0,
     },
     {
         "source": "web",
@@ -120,6 +126,9 @@ EDGES: list[dict[str, Any]] = [
         "requests": 0,
         "active": 0,
         "reasons": {},
+        "grpc": {},
+        "messages_in": 0,
+        "messages_out": 0,
     },
 ]
 TAP = {
@@ -147,7 +156,11 @@ TAP = {
     "secured": "memory",
     "fault": "app",
     "client": "127.0.0.1:5000",
-    "protocol": "HTTP/1.1",
+    "protocol": "http/1.1",
+    "grpc_status": None,
+    "grpc": None,
+    "messages_in": None,
+    "messages_out": None,
 }
 MESH = {"project": "shop", "state": "ready", "gateway": {"address": "127.0.0.1:7080", "url": "http://localhost:7080"}}
 GOLDEN = Path(__file__).parents[2] / "golden" / "cli"

@@ -80,8 +80,9 @@ def test_a_graph_for_other_tools() -> None:
     assert list(dot(view))[-3:] == ['  "a";', '  "gateway" -> "a" [label="2.0/s 50.00% 4ms"];', "}"]
 
 
-def request(path: str, status: int = 200, took: float = 1.0) -> Any:
-    return {"source": "a", "destination": "b", "method": "GET", "path": path, "status": status, "duration_ms": took}
+def request(path: str, status: int = 200, took: float = 1.0, grpc: int | None = None) -> Any:
+    facts = {"source": "a", "destination": "b", "method": "GET", "path": path}
+    return {**facts, "status": status, "duration_ms": took, "grpc_status": grpc}
 
 
 def test_top_counts_by_path_without_its_query_and_stays_bounded() -> None:
@@ -91,6 +92,9 @@ def test_top_counts_by_path_without_its_query_and_stays_bounded() -> None:
     ((key, tally),) = board.rows(9)
     assert key == ("a", "b", "GET", "/x")
     assert (tally.count, tally.good, tally.best, tally.worst, tally.last) == (4, 2, 2.0, 9.0, 3.0)
+    for code in (0, 5, 14):
+        board.add(request("/a.B/List", grpc=code))
+    assert board.tallies["a", "b", "GET", "/a.B/List"].good == 2
     for number in range(3 * MOST_KEPT):
         board.add(request(f"/{number}"))
     assert len(board.tallies) <= MOST_KEPT

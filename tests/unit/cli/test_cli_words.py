@@ -39,7 +39,19 @@ def test_the_verb_is_found(words: list[str], parts: object) -> None:
         (["env"], "env needs a SVC: a service or task", "minimesh env --help"),
         (["stat", "--by", "rout"], "--by: 'rout' is not one of service, route, caller; did you mean route?", None),
         (["tap", "-o", "name"], "tap has no output name, only table, wide, json", None),
-        (["tap", "--status", "6xx"], "--status: '6xx' is neither a status (503) nor a class of them (5xx)", None),
+        (
+            ["tap", "--status", "6xx"],
+            "--status: '6xx' is neither a status (503), a class of them (5xx) nor one of gRPC (UNAVAILABLE)",
+            None,
+        ),
+        (
+            ["tap", "--status", "UNAVAILBLE"],
+            (
+                "--status: 'UNAVAILBLE' is neither a status (503), a class of them (5xx) nor one of gRPC (UNAVAILABLE)"
+                "; did you mean UNAVAILABLE?"
+            ),
+            None,
+        ),
         (["logs", "-n", "x"], "-n/--tail: 'x' is not a whole number", None),
         (["-o", "yaml", "ps"], "-o/--output: 'yaml' is not one of table, wide, json, name", None),
         (
@@ -125,5 +137,11 @@ def test_values_that_mean_nothing(convert: Callable[[str], object], words: str) 
 def test_values() -> None:
     assert share("99.5%") == 0.995
     assert status("5XX") == "5xx"
+    assert [status(text) for text in ("grpc:14", "UNAVAILABLE", "grpc:unavailable", "GRPC:0")] == [
+        "grpc:14",
+        "grpc:14",
+        "grpc:14",
+        "grpc:0",
+    ]
     assert moment("2026-01-31T12:00:00+02:00") == "2026-01-31T10:00:00Z"
     assert port("8080") == 8080

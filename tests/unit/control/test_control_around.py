@@ -37,7 +37,7 @@ def raw_record(target: bytes = b"/") -> tuple[object, ...]:
     """As the data plane leaves it: see Ring.append."""
     return (
         TRACEPARENT, "", 1.0, 0.1, 0.1, "web", "orders", "/*", "web->orders", "orders-1", b"GET", b"orders", target,
-        200, "", "", "", 0, 5, 1, "127.0.0.1:5", "HTTP/1.1", -1,
+        200, "", "", "", 0, 5, 1, "127.0.0.1:5", "HTTP/1.1", -1, 0, 0,
     )  # fmt: skip
 
 
@@ -230,6 +230,7 @@ def test_the_pulse_measures_how_late_it_is(monkeypatch: pytest.MonkeyPatch) -> N
         (TapFilter(status="2xx"), True),
         (TapFilter(status="200"), True),
         (TapFilter(status="404"), False),
+        (TapFilter(status="grpc:0"), False),
     ],
 )
 def test_tap_filters(wanted: TapFilter, matches: bool) -> None:
@@ -238,6 +239,23 @@ def test_tap_filters(wanted: TapFilter, matches: bool) -> None:
     (record,) = ring.since(0).records
     assert isinstance(record, Record)
     assert wanted.matches(record) is matches
+
+
+@pytest.mark.parametrize(
+    ("wanted", "matches"),
+    [("grpc:14", True), ("grpc:0", False), ("5xx", True), ("2xx", False), ("200", True), ("503", False)],
+)
+def test_tap_filters_by_the_status_of_a_grpc_call(wanted: str, matches: bool) -> None:
+    ring = Ring(0.0)
+    ring.append(raw_record(b"/a.B/List"))
+    (record,) = ring.since(0).records
+    assert is_status(wanted)
+    assert TapFilter(status=wanted).matches(record._replace(grpc_status=14)) is matches
+
+
+@pytest.mark.parametrize("text", ["grpc:", "grpc:1234", "grpc:x", "UNAVAILABLE", "6xx", "50"])
+def test_what_is_no_status(text: str) -> None:
+    assert not is_status(text)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ TRACEPARENT = f"00-{'a' * 32}-{'b' * 16}-01"
 def raw_record(number: int) -> tuple[object, ...]:
     return (
         TRACEPARENT, "", 1.0, 0.1, 0.1, "web", "orders", "/*", "web->orders", "orders-1", b"GET", b"orders",
-        b"/%d" % number, 200, "", "", "", 0, 5, 1, "127.0.0.1:5", "HTTP/1.1", -1,
+        b"/%d" % number, 200, "", "", "", 0, 5, 1, "127.0.0.1:5", "HTTP/1.1", -1, 0, 0,
     )  # fmt: skip
 
 

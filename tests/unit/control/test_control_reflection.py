@@ -8,8 +8,8 @@ from google.protobuf.message_factory import GetMessageClass
 
 from minimesh.control import reflection
 from minimesh.control.reflection import VERSIONS, reflect
-from minimesh.dataplane.grpc import Status
 from minimesh.dataplane.owncall import CallFailed
+from minimesh.model.grpc import Status
 from minimesh.spec.annotations import ApiError, read_api
 from tests.protos import LIBRARY
 

@@ -55,6 +55,20 @@ def test_text_reads_like_a_sentence() -> None:
     )
 
 
+def test_a_grpc_call_tells_its_status_and_its_messages() -> None:
+    called = RECORD._replace(status=200, reason="", protocol="http/2", grpc_status=14, messages_in=1, messages_out=3)
+    line = access_line(called, WALL_OFFSET, 2)
+    assert (line["grpc_status"], line["grpc"], line["fault"]) == (14, "UNAVAILABLE", "app")
+    assert (line["messages_in"], line["messages_out"]) == (1, 3)
+    assert " 200 404.123ms in=52 out=91 try=2/2 grpc=14:UNAVAILABLE messages=1/3 endpoint=" in as_text(line)
+    assert fault_of(called._replace(grpc_status=5)) is None
+    assert access_line(RECORD, WALL_OFFSET, 2)["messages_in"] is None
+    gone = access_line(called._replace(grpc_status=-1, cut="client_gone"), WALL_OFFSET, 2)
+    assert (gone["grpc_status"], gone["grpc"], gone["messages_out"]) == (None, None, 3)
+    assert " try=2/2 messages=1/3 cut=client_gone " in as_text(gone)
+    assert access_line(called._replace(grpc_status=99), WALL_OFFSET, 2)["grpc"] == "99"
+
+
 def test_nothing_came_and_nothing_went() -> None:
     record = RECORD._replace(
         destination="", route="", method="", host="", target="", status=0, reason="", cut="client_gone",

@@ -16,6 +16,9 @@ KEYS = (CounterKey("web", "api", "/"), CounterKey("gateway", "web", "/*"))
 def serve(counters: RouteCounters, micros: int, status: int) -> None:
     counters.requests += 1
     counters.bytes_out += micros
+    counters.messages_in += 2
+    counters.messages_out += 3
+    counters.grpc["NOT_FOUND"] = counters.grpc.get("NOT_FOUND", 0) + 1
     counters.classes[status // 100] += 1
     counters.latency[micros % len(counters.latency)] += 1
     if status >= 500:
@@ -24,7 +27,15 @@ def serve(counters: RouteCounters, micros: int, status: int) -> None:
 
 def facts(window: Window) -> object:
     return window.span, {
-        key: (sums.requests, sums.bytes_out, sums.classes, sums.latency, sums.reasons)
+        key: (
+            sums.requests,
+            sums.bytes_out,
+            sums.classes,
+            sums.latency,
+            sums.reasons,
+            sums.grpc,
+            (sums.messages_in, sums.messages_out),
+        )
         for key, sums in window.sums.items()
     }
 

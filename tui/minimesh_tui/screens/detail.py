@@ -127,6 +127,11 @@ def _traffic(row: Row, board: Board) -> Iterator[Fact]:
     if row.stat and row.stat["reasons"]:
         ordered = sorted(row.stat["reasons"].items(), key=lambda item: -item[1])
         yield "failures", "   ".join(f"{reason} x{count}" for reason, count in ordered), Role.DEGRADED
+    if row.stat and row.stat["grpc"]:
+        ordered = sorted(row.stat["grpc"].items(), key=lambda item: -item[1])
+        words = [f"{status} x{count}" for status, count in ordered]
+        words.append(f"messages {row.stat['messages_in']} in, {row.stat['messages_out']} out")
+        yield "gRPC", "   ".join(words), Role.TEXT
     if row.stat and row.stat["retries"]:
         yield "retries", str(row.stat["retries"]), Role.TEXT
 
