@@ -87,7 +87,7 @@ def line(context: Context, request: TapView) -> str:
     ]
     if request["messages_in"] is not None:
         words.append(f"messages={request['messages_in']}/{request['messages_out']}")
-    elif not request["protocol"].lower().startswith("http/1"):
+    elif context.output != "wide" and not request["protocol"].startswith("http/1"):
         words.append(f"protocol={request['protocol']}")
     words += [f"{name}={escape(value)}" for name in ("reason", "cut") if (value := request[name])]
     words.append(f"id={request['id']}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from minimesh.control.layout import Layout, callees
 from minimesh.model.address import LOOPBACK, Address
 from minimesh.model.project import Project
-from minimesh.model.service import Service, Task
+from minimesh.model.service import Protocol, Service, Task
 from minimesh.model.template import Reference
 
 
@@ -46,7 +46,7 @@ def mesh_environment(project: Project, layout: Layout, caller: Service | Task, r
 
 def _mesh_variables(project: Project, layout: Layout, caller: Service | Task, replica: int) -> dict[str, str]:
     """`$PORT`, and for each service that the caller may call `$ORDERS_URL`; of one that speaks tcp `$DB_ADDR`,
-    `$DB_HOST` and `$DB_PORT`."""
+    `$DB_HOST` and `$DB_PORT`; of one that speaks gRPC `$ORDERS_ADDR` too, which is what its clients ask for."""
     variables = {"PYTHONUNBUFFERED": "1"}  # a pipe would make Python keep its output to itself
     port = layout.replicas.get((caller.name, replica))
     if port is not None:
@@ -54,6 +54,8 @@ def _mesh_variables(project: Project, layout: Layout, caller: Service | Task, re
     for callee in callees(project, caller):
         service, address = project.services[callee], layout.outbound[caller.name, callee]
         variables[address_variable(service)] = str(address) if service.opaque else address.url
+        if service.protocol is Protocol.GRPC:
+            variables[f"{variable_name(callee)}_ADDR"] = str(address)
         if service.opaque:
             variables[f"{variable_name(callee)}_HOST"] = address.host
             variables[f"{variable_name(callee)}_PORT"] = str(address.port)

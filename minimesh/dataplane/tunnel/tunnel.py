@@ -277,5 +277,7 @@ class Tunnel(Timed):
                 self._peer,
                 PROTOCOL,
                 -1,
+                0,
+                0,
             )
         )

@@ -63,6 +63,14 @@ def test_a_service_of_bytes_has_no_url_but_host_and_port() -> None:
     assert argv == ("tcp://127.0.0.1:20001", "127.0.0.1", "20001", "127.0.0.1:20001", "127.0.0.1:20001")
 
 
+def test_a_service_of_grpc_has_what_its_clients_ask_for_too() -> None:
+    whole, _ = of_web(protocol=Protocol.GRPC)
+    assert {name: value for name, value in whole.items() if name.startswith("ORDER")} == {
+        "ORDER_BOOK_URL": "http://127.0.0.1:20001",
+        "ORDER_BOOK_ADDR": "127.0.0.1:20001",
+    }
+
+
 def test_every_replica_has_its_own_port() -> None:
     assert of_web(replica=2)[0]["PORT"] == "21002"
 
