@@ -20,7 +20,7 @@ from h2.exceptions import ProtocolError
 _STATES = ("UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN")
 _SERVING = 1
 _OK, _NOT_FOUND, _UNIMPLEMENTED = b"0", b"5", b"12"
-_HTTP1 = b"HTTP/1."
+_SETTINGS = b"\4"
 MOST = 64 * 1024
 
 
@@ -51,19 +51,21 @@ async def check(sock: socket.socket, service: str, host: str) -> Health:
     )
     client.send_data(1, request(service), end_stream=True)
     fields: dict[bytes, bytes] = {}
-    message, over = b"", False
+    message, over, spoken = b"", False, False
     while not over:
         if out := client.data_to_send():
             await loop.sock_sendall(sock, out)
         data = await loop.sock_recv(sock, 16 * 1024)
+        # The first frame of whoever speaks HTTP/2 is SETTINGS (RFC 9113, section 3.4).
+        if data and not spoken and data[3:4] not in (b"", _SETTINGS):
+            return Health(False, "health: it does not speak HTTP/2")
         if not data:
             raise ConnectionResetError
+        spoken = True
         try:
             events: list[Event] = client.receive_data(data)
-        except ProtocolError:
-            events, data = [], _HTTP1
-        if data.startswith(_HTTP1):
-            return Health(False, "health: it does not speak HTTP/2")
+        except ProtocolError as error:
+            return Health(False, f"health: its HTTP/2 is malformed: {error}"[:200])
         for event in events:
             if isinstance(event, ResponseReceived | TrailersReceived):
                 fields |= {bytes(name): bytes(value) for name, value in event.headers or ()}

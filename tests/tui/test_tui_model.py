@@ -6,6 +6,7 @@ from minimesh.control.views import ServiceView, StatView
 from minimesh_tui.commands import MisunderstoodError, completions, understand
 from minimesh_tui.look import Health
 from minimesh_tui.model import SECONDS, Board, Order, arranged, bars, health
+from minimesh_tui.screens.detail import facts
 from tests.tui.stage import SERVICES, STATS, instance, live, service, stat
 
 GOOD, BAD = stat("x", 10, 1.0, (1, 2, 3)), stat("x", 10, 0.98, (1, 2, 3))
@@ -153,3 +154,14 @@ def test_every_completion_is_understood() -> None:
     verbs = ("stop", "start", "restart", "window")
     assert all(understand(each, NAMES) for each in completions(NAMES) if each not in verbs)
     assert len(STATS) == len(SERVICES)
+
+
+def test_what_grpc_calls_came_to_is_told_where_there_were_any() -> None:
+    made = board()
+    row = next(row for row in made.rows if row.stat is not None)
+    assert row.stat is not None
+    silent = [part for line in facts(row, made, None, (), 80) for part, _ in line]
+    assert not any("gRPC" in part for part in silent)
+    row.stat["grpc"], row.stat["messages_in"], row.stat["messages_out"] = {"OK": 7, "UNAVAILABLE": 9}, 16, 30
+    told = ["".join(part for part, _ in line).split(maxsplit=1) for line in facts(row, made, None, (), 80)]
+    assert ["gRPC", "UNAVAILABLE x9   OK x7   messages 16 in, 30 out"] in told

@@ -85,6 +85,7 @@ def stranger(said: bytes | None) -> Iterator[Address]:
             b"\0\0\0\4\0\0\0\0\0" + b"\0\0\1\1\4\0\0\0\1\x88" + b"\0\0\0\0\1\0\0\0\1",
             "health: HTTP 200 and no status of gRPC",
         ),
+        (b"<!DOCTYPE HTML>\n<h1>Bad request</h1>", "health: it does not speak HTTP/2"),
         (b"", "health: connection lost"),
     ],
 )
