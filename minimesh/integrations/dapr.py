@@ -20,7 +20,8 @@ _LOST = (
     "who calls whom is not in the file: name the callees of a service in `calls`",
 )
 _COMPONENTS = ("resourcesPath", "resourcesPaths", "componentsPath", "configFilePath")
-_GRPC = ("grpc", "grpcs", "https", "h2c")
+_PROTOCOLS = {"grpc": "grpc", "h2c": "h2"}
+_ENCRYPTED = ("grpcs", "https")
 
 
 def dapr(file: Path) -> Draft:
@@ -57,8 +58,9 @@ def _entry(name: str, final: str, app: Mapping[str, object], common: Mapping[str
     if port:
         env["APP_PORT"] = "${self.port}"
     env.pop("PORT", None)
-    if text(app.get("appProtocol")) in _GRPC:
-        lost.append(f"appProtocol `{text(app.get('appProtocol'))}`: the mesh carries HTTP/1.1 and WebSockets")
+    spoken = text(app.get("appProtocol"))
+    if spoken in _ENCRYPTED:
+        lost.append(f"appProtocol `{spoken}`: the mesh calls programs without TLS")
     return Entry(
         final,
         run=tuple(map(plain, words)) if isinstance(app.get("command"), list) else words[0],
@@ -66,7 +68,8 @@ def _entry(name: str, final: str, app: Mapping[str, object], common: Mapping[str
         env=env,
         port=None if takes else port,
         listens=bool(port) or takes,
-        ready=_ready(app) if port else {},
+        protocol=_PROTOCOLS.get(spoken, ""),
+        ready=_ready(app) if port and spoken != "grpc" else {},
         lost=tuple(lost),
     )
 

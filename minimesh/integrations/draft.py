@@ -13,8 +13,8 @@ class Entry:
 
     run, or address where something else starts it. container: its name in compose, where that has to start it.
     needs: by name, how far it is waited for; "": as suits. listens False: it takes no calls; port None: what $PORT
-    says. http False: what it speaks is something else. remarks: comments for the file. lost: what could not be
-    carried over; told to the person too.
+    says. http False: what it speaks is something else; protocol: as minimesh.toml has it. remarks: comments for the
+    file. lost: what could not be carried over; told to the person too.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Entry:
     port: int | None = None
     listens: bool = True
     http: bool = True
+    protocol: str = ""
     ready: Mapping[str, Value] = field(default_factory=dict)
     restart: Mapping[str, Value] = field(default_factory=dict)
     stop: Mapping[str, Value] = field(default_factory=dict)

@@ -44,6 +44,8 @@ def _entry(entry: Entry) -> list[str]:
     if entry.cwd:
         lines.append(f"cwd = {string(entry.cwd)}")
     lines += _port(entry)
+    if entry.protocol:
+        lines.append(f"protocol = {string(entry.protocol)}")
     if entry.needs:
         lines.append(f"depends_on = {_needs(entry.needs)}")
     if entry.calls:

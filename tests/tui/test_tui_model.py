@@ -1,5 +1,7 @@
 """What is told of services: how they are, in which order, how their traffic looks; and what can be commanded."""
 
+from dataclasses import replace
+
 import pytest
 
 from minimesh.control.views import ServiceView, StatView
@@ -162,6 +164,7 @@ def test_what_grpc_calls_came_to_is_told_where_there_were_any() -> None:
     assert row.stat is not None
     silent = [part for line in facts(row, made, None, (), 80) for part, _ in line]
     assert not any("gRPC" in part for part in silent)
-    row.stat["grpc"], row.stat["messages_in"], row.stat["messages_out"] = {"OK": 7, "UNAVAILABLE": 9}, 16, 30
+    counted: StatView = {**row.stat, "grpc": {"OK": 7, "UNAVAILABLE": 9}, "messages_in": 16, "messages_out": 30}
+    row = replace(row, stat=counted)
     told = ["".join(part for part, _ in line).split(maxsplit=1) for line in facts(row, made, None, (), 80)]
     assert ["gRPC", "UNAVAILABLE x9   OK x7   messages 16 in, 30 out"] in told
