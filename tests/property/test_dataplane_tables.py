@@ -145,7 +145,26 @@ def test_quantiles_are_those_of_a_sorted_list(durations: list[int], share: float
     assert found * 1e6 == pytest.approx(exact, rel=1 / 32, abs=0.5)
 
 
-RAW = ("00-" + "1" * 32 + "-" + "2" * 16 + "-01", "", 0.0, 0.0, 0.0, *[""] * 8, 200, "", "", "", 0, 0, 1, "", "", -1)
+RAW = (
+    "00-" + "1" * 32 + "-" + "2" * 16 + "-01",
+    "",
+    0.0,
+    0.0,
+    0.0,
+    *[""] * 8,
+    200,
+    "",
+    "",
+    "",
+    0,
+    0,
+    1,
+    "",
+    "",
+    -1,
+    0,
+    0,
+)
 
 
 @given(st.integers(1, 5), st.integers(0, 12), st.integers(0, 12))

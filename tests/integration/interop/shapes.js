@@ -183,7 +183,7 @@ async function call(target) {
       const began = performance.now()
       const error = await failure(unary('Slow', text('node-late 2'), undefined, { deadline: Date.now() + 300 }))
       assert.equal(error.code, grpc.status.DEADLINE_EXCEEDED)
-      assert(performance.now() - began < 400)
+      assert(performance.now() - began < 1000)
     },
     async cancellation() {
       const call = streamed('Sleep', text('node-cancelled 20'))

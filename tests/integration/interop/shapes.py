@@ -156,27 +156,46 @@ def many_at_once(caller: Caller) -> None:
     assert [sum(map(len, stream)) for stream in streams] == [100_000] * 64
 
 
+def within(limits: tuple[float, ...], measured: Callable[[], tuple[float, ...]]) -> None:
+    """Seconds; of five tries one is enough, since the machine may be busy with something else."""
+    seen = []
+    for _ in range(5):
+        seen.append(measured())
+        if all(took < limit for took, limit in zip(seen[-1], limits, strict=True)):
+            return
+    raise AssertionError(f"not within {limits} s: {seen}")
+
+
 def cancellation(caller: Caller) -> None:
     """The service sees it within a tenth of a second."""
-    name = f"cancelled-{time.monotonic_ns()}"
-    call = caller.serve(f"{name} 20".encode(), "Sleep")
-    assert next(call) == b"begun"
-    left = time.monotonic()
-    call.cancel()
-    assert failure(lambda: next(call)).code() is grpc.StatusCode.CANCELLED
-    assert caller.given_up(name) - left < 0.1
+
+    def cancelled() -> tuple[float, ...]:
+        name = f"cancelled-{time.monotonic_ns()}"
+        call = caller.serve(f"{name} 20".encode(), "Sleep")
+        assert next(call) == b"begun"
+        left = time.monotonic()
+        call.cancel()
+        assert failure(lambda: next(call)).code() is grpc.StatusCode.CANCELLED
+        return (caller.given_up(name) - left,)
+
+    within((0.1,), cancelled)
 
 
 def deadline(caller: Caller) -> None:
-    """0.3 s against a service that takes 2: told in time, and the service sees it."""
-    name = f"late-{time.monotonic_ns()}"
-    caller.ask("Seen")
-    began = time.monotonic()
-    error = failure(lambda: caller.unary("Slow")(f"{name} 2".encode(), timeout=0.3))
-    assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert time.monotonic() - began < 0.35
-    assert caller.given_up(name) - began < 0.45
-    assert caller.seen()["begun"].count(name) == 1
+    """0.3 s against a service that takes 2: told in time, the service sees it, and is asked once."""
+
+    def late() -> tuple[float, ...]:
+        name = f"late-{time.monotonic_ns()}"
+        caller.ask("Seen")
+        began = time.monotonic()
+        error = failure(lambda: caller.unary("Slow")(f"{name} 2".encode(), timeout=0.3))
+        told = time.monotonic()
+        assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        seen = caller.given_up(name)
+        assert caller.seen()["begun"].count(name) == 1
+        return told - began, seen - began
+
+    within((0.35, 0.45), late)
 
 
 def keepalive(caller: Caller) -> None:
