@@ -138,9 +138,14 @@ class Control(Windows):
                 self._decoder.announce(0)
             return
         self._nuisance(1.0 + len(payload) / 60)
+        before = self.first_window
         for setting, value in settings_in(payload):
             self._set(setting, value)
+        # Before anything that makes use of them: a peer may count by the old ones until it sees this.
         self.write(SETTINGS_ACK)
+        if self.first_window > before:
+            for stream in tuple(self.streams.values()):
+                stream.pump()
 
     def _set(self, setting: int, value: int) -> None:
         if setting == Setting.INITIAL_WINDOW_SIZE:
@@ -148,12 +153,10 @@ class Control(Windows):
                 raise ConnectionFault(Code.FLOW_CONTROL_ERROR, "the first window is over 2^31 - 1")
             more = value - self.first_window
             self.first_window = value
-            for stream in tuple(self.streams.values()):
+            for stream in self.streams.values():
                 stream.window += more
                 if stream.window > LARGEST_WINDOW:
                     raise ConnectionFault(Code.FLOW_CONTROL_ERROR, "a window is over 2^31 - 1")
-                if more > 0:
-                    stream.pump()
         elif setting == Setting.MAX_FRAME_SIZE:
             if not FRAME_SIZE <= value < 1 << 24:
                 raise ConnectionFault(Code.PROTOCOL_ERROR, "the size of frames is out of bounds")

@@ -140,6 +140,24 @@ def waits_for_windows(codec: Codec, step: int) -> None:
     assert endpoint.connection.active == 0
 
 
+def acknowledges_a_wider_window_before_it_uses_it(codec: Codec, step: int) -> None:
+    """A peer may count by the old window until it has seen the ACK (grpc does)."""
+    endpoint = Endpoint(codec, step, greeting=settings({Setting.INITIAL_WINDOW_SIZE: 3}))
+    endpoint.ask(b"POST", data=b"hello", length=UNKNOWN)
+    assert endpoint.answers() == [_head("POST"), "DATA 1 b'hel'"]
+    endpoint.send(settings({Setting.INITIAL_WINDOW_SIZE: 5}))
+    assert endpoint.heard() == ["SETTINGS ack", "DATA 1 b'lo' end"]
+
+
+def outlives_an_answer_that_ends_after_its_reset(codec: Codec, step: int) -> None:
+    endpoint = Endpoint(codec, step)
+    asked, other = endpoint.ask(b"POST", data=b"x", length=UNKNOWN, end=False), endpoint.ask()
+    endpoint.send(rst_stream(1, Code.PROTOCOL_ERROR) + answer(1, status=b"200", end=True))
+    endpoint.send(answer(3, status=b"204", end=True))
+    assert asked.said() == "cut upstream_reset UNKNOWN"
+    assert other.said() == "204 end"
+
+
 # --- answers in --------------------------------------------------------------------------------------------------
 
 
