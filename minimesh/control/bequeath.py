@@ -3,10 +3,20 @@
 from base64 import b64encode
 from collections.abc import Iterator
 
-from minimesh.control.handover import Body, Envelope, LayoutState, ListenerState, LogState, PoolState, seal
+from minimesh.control.handover import (
+    AddressState,
+    Body,
+    Envelope,
+    LayoutState,
+    ListenerState,
+    LogState,
+    PoolState,
+    seal,
+)
 from minimesh.control.layout import Layout
 from minimesh.control.mesh import Mesh
 from minimesh.dataplane import OpenListener
+from minimesh.model.address import Address, Dialable
 from minimesh.supervise import inherited
 from minimesh.supervise.logs import ServiceLog
 from minimesh.telemetry.keep import count_state
@@ -47,7 +57,7 @@ def bequest(mesh: Mesh, lock: int, control: int, signals: int, frozen_at: float,
         "generation": mesh.snapshot.generation,
         "endpoints": {
             name: [
-                (endpoint.name, [(address.host, address.port) for address in endpoint.addresses])
+                (endpoint.name, [address_state(address) for address in endpoint.addresses])
                 for endpoint in upstream.endpoints
             ]
             for name, upstream in mesh.snapshot.upstreams.items()
@@ -61,6 +71,10 @@ def bequest(mesh: Mesh, lock: int, control: int, signals: int, frozen_at: float,
     }
     descriptors = [control, *_descriptors(listeners, pools), *inherited.descriptors(supervisor)]
     return seal(mesh.prepared.run.run_id, mesh.image, lock, signals, descriptors, body)
+
+
+def address_state(address: Dialable) -> AddressState:
+    return (address.host, address.port) if isinstance(address, Address) else (address.path,)
 
 
 def layout_state(layout: Layout) -> LayoutState:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from minimesh.control.layout import Layout, pairs, takes_calls
 from minimesh.control.names import is_literal, is_loopback
-from minimesh.model.address import Address, loopback
+from minimesh.model.address import Address, Dialable, UnixAddress, loopback
 from minimesh.model.identity import Identity
 from minimesh.model.project import GATEWAY, Gateway, Project, TcpPort
 from minimesh.model.route import Route
@@ -119,7 +119,7 @@ def replica_endpoint(service: str, replica: int, port: int) -> Endpoint:
     return Endpoint(f"{service}-{replica}", loopback(port))
 
 
-def address_endpoint(address: Address) -> Endpoint:
+def address_endpoint(address: Dialable) -> Endpoint:
     """A service that lives elsewhere, at a literal address."""
     return Endpoint(str(address), (address,))
 
@@ -129,16 +129,19 @@ def _upstream(project: Project, service: Service, endpoints: Sequence[Endpoint],
         identity_of(project, service.name),
         tuple(endpoints),
         service.timeouts,
-        _host(service.addresses),
+        _host(service),
         service.protocol,
         service.breaker,
         Transcoding(service.transcode.api or told) if service.transcode is not None else None,
     )
 
 
-def _host(addresses: Sequence[Address]) -> bytes:
-    """What a service elsewhere is asked as, where it has a name of its own (RFC 9110, section 7.2)."""
-    for address in addresses:
+def _host(service: Service) -> bytes:
+    """What a service elsewhere is asked as, where it has a name of its own (RFC 9110, section 7.2). One at a socket
+    file has none but the one that it is called by."""
+    for address in service.addresses:
+        if isinstance(address, UnixAddress):
+            return service.name.encode()
         if not is_literal(address.host):
             port = "" if address.port == HTTP_PORT else f":{address.port}"
             return f"{address.host}{port}".encode()

@@ -74,6 +74,10 @@ class LogState(TypedDict):
     lines: list[tuple[float, int, str, str, float]]
 
 
+AddressState = tuple[str, int] | tuple[str]
+"""Host and port, or the path of a socket file."""
+
+
 class Body(TypedDict):
     """A running mesh. Times are monotonic, but for `started` and `watched`.
 
@@ -96,7 +100,7 @@ class Body(TypedDict):
     scaled: dict[str, tuple[int, int]]
     layout: LayoutState
     generation: int
-    endpoints: dict[str, list[tuple[str, list[tuple[str, int]]]]]
+    endpoints: dict[str, list[tuple[str, list[AddressState]]]]
     listeners: list[ListenerState]
     pools: list[PoolState]
     supervisor: SupervisorState

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from minimesh.control.compile import compile_snapshot
-from minimesh.control.handover import Body, HandoverError, Heir, LayoutState
+from minimesh.control.handover import AddressState, Body, HandoverError, Heir, LayoutState
 from minimesh.control.layout import Layout
 from minimesh.control.mesh import Mesh, Prepared
 from minimesh.control.paths import StateFolder
@@ -15,7 +15,7 @@ from minimesh.control.report import Reporter, UpOptions
 from minimesh.control.views import UpgradedView
 from minimesh.control.world import Scaled, World, with_replicas
 from minimesh.dataplane import DataPlane, Open, OpenListener, OpenPool
-from minimesh.model.address import Address
+from minimesh.model.address import Address, Dialable, UnixAddress
 from minimesh.model.clock import Clock
 from minimesh.model.snapshot import Endpoint
 from minimesh.spec.load import Loaded
@@ -62,7 +62,7 @@ async def mesh_from(
     run = Run(heir.run_id, os.getpid(), body["started"])
     prepared = Prepared(world, StateFolder(options.root), run, body["limit"])
     endpoints = {
-        name: [Endpoint(each, tuple(Address(*address) for address in addresses)) for each, addresses in found]
+        name: [Endpoint(each, tuple(map(address_from, addresses))) for each, addresses in found]
         for name, found in body["endpoints"].items()
     }
     snapshot = compile_snapshot(project, layout, endpoints, body["generation"] + 1)
@@ -113,6 +113,10 @@ def _open(body: Body) -> Open:
         ),
         tuple(OpenPool(each["service"], each["endpoint"], tuple(each["connections"])) for each in body["pools"]),
     )
+
+
+def address_from(state: AddressState) -> Dialable:
+    return Address(*state) if len(state) == 2 else UnixAddress(*state)
 
 
 def layout_from(state: LayoutState) -> Layout:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import anyio
 
-from minimesh.model.address import Address
+from minimesh.model.address import Address, Dialable
 
 EVERY = 30.0
 
@@ -21,6 +21,11 @@ def is_literal(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_settled(address: Dialable) -> bool:
+    """It can be dialled as it is: nothing about it is a name that stands for something else."""
+    return not isinstance(address, Address) or is_literal(address.host)
 
 
 def is_loopback(host: str) -> bool:
@@ -38,36 +43,36 @@ class Names:
 
     def __init__(
         self,
-        services: Mapping[str, Sequence[Address]],
+        services: Mapping[str, Sequence[Dialable]],
         on_change: Callable[[str], None],
         resolve: LookUp = look_up,
     ) -> None:
-        self._services: Mapping[str, Sequence[Address]] = {}
+        self._services: Mapping[str, Sequence[Dialable]] = {}
         self._on_change = on_change
         self._resolve = resolve
-        self._known: dict[Address, tuple[Address, ...]] = {}
+        self._known: dict[Dialable, tuple[Dialable, ...]] = {}
         self._news = asyncio.Event()
         self.take(services)
 
-    def take(self, services: Mapping[str, Sequence[Address]]) -> None:
+    def take(self, services: Mapping[str, Sequence[Dialable]]) -> None:
         """These services from now on; names among their addresses that are new are looked up at once."""
         addresses = {address for each in services.values() for address in each}
-        if any(address not in self._known and not is_literal(address.host) for address in addresses):
+        if any(address not in self._known and not is_settled(address) for address in addresses):
             self._news.set()
         self._services = services
         self._known = {
-            address: (address,) if is_literal(address.host) else self._known.get(address, ()) for address in addresses
+            address: (address,) if is_settled(address) else self._known.get(address, ()) for address in addresses
         }
 
-    def of(self, service: str) -> tuple[Address, ...]:
+    def of(self, service: str) -> tuple[Dialable, ...]:
         """Literal addresses, each once; none before the first answer."""
         return self.literal(self._services[service])
 
-    def literal(self, addresses: Sequence[Address]) -> tuple[Address, ...]:
+    def literal(self, addresses: Sequence[Dialable]) -> tuple[Dialable, ...]:
         """What these are, as far as it is known, each once; also of services that are not taken yet."""
-        found: list[Address] = []
+        found: list[Dialable] = []
         for address in addresses:
-            found += [address] if is_literal(address.host) else self._known.get(address, ())
+            found += [address] if is_settled(address) else self._known.get(address, ())
         return tuple(dict.fromkeys(found))
 
     async def keep_fresh(self) -> None:
@@ -84,7 +89,7 @@ class Names:
                 continue
             before = self.of(service)
             for address in addresses:
-                if not is_literal(address.host):
+                if isinstance(address, Address) and not is_literal(address.host):
                     await self._refresh(address)
             if service in self._services and self.of(service) != before:
                 self._on_change(service)

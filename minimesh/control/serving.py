@@ -11,7 +11,7 @@ from minimesh.control.layout import takes_calls
 from minimesh.control.names import Names
 from minimesh.control.world import World
 from minimesh.dataplane import DataPlane
-from minimesh.model.address import Address
+from minimesh.model.address import Dialable
 from minimesh.model.clock import Clock
 from minimesh.model.snapshot import Endpoint, Snapshot
 from minimesh.model.transcoding import Api
@@ -118,5 +118,5 @@ class Serving:
         return [replica_endpoint(*each, self._world.layout.replicas[each]) for each in serving]
 
 
-def _elsewhere(world: World) -> dict[str, tuple[Address, ...]]:
+def _elsewhere(world: World) -> dict[str, tuple[Dialable, ...]]:
     return {each.name: each.addresses for each in world.project.services.values() if each.addresses}

@@ -108,7 +108,12 @@ def may_choose_again(project: Project, listener: Listener) -> bool:
 
 def _written(project: Project) -> Sequence[int]:
     services = [service.port for service in project.services.values() if service.port is not None]
-    elsewhere = [address.port for service in project.services.values() for address in service.addresses]
+    elsewhere = [
+        address.port
+        for service in project.services.values()
+        for address in service.addresses
+        if isinstance(address, Address)
+    ]
     gateway = project.gateway or Gateway()
     tcp = [entry.listen.port for entry in gateway.tcp]
     return (*services, *elsewhere, *([gateway.listen.port] if gateway.listen else []), *tcp)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 from minimesh.dataplane.codec import Codec
+from minimesh.dataplane.connecting import connect, join
 from minimesh.dataplane.connections import ClientConnection, Dialled, MultiplexedConnection, Opens
 from minimesh.dataplane.destination import Dial, Pool
 from minimesh.dataplane.heads import OutgoingHead
@@ -173,7 +174,7 @@ class EndpointPool:
         """Keep a connection that an earlier image of this process kept."""
         loop, codec = self._upstream.loop, self._upstream.codec
         try:
-            _, connection = await loop.create_connection(lambda: codec.client(self), sock=idle)
+            connection = await join(loop, lambda: codec.client(self), idle)
         except OSError:
             idle.close()
             return
@@ -240,7 +241,7 @@ class EndpointPool:
         for step in range(len(addresses)):
             index = (self._first_address + step) % len(addresses)
             try:
-                _, connection = await loop.create_connection(make, addresses[index].host, addresses[index].port)
+                connection = await connect(loop, make, addresses[index])
             except OSError as error:
                 failure = error
                 continue

@@ -21,6 +21,19 @@ class Address:
         return f"http://{self}"
 
 
+@dataclass(frozen=True, slots=True)
+class UnixAddress:
+    """The file of a Unix-domain socket, by its absolute path."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
+
+
+Dialable = Address | UnixAddress
+
+
 def loopback(port: int) -> tuple[Address, ...]:
     """Both loopback addresses of a port; programs bind either, so both are tried when dialling."""
     return tuple(Address(host, port) for host in LOOPBACK)

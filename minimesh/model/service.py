@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from minimesh.model.address import Address
+from minimesh.model.address import Dialable
 from minimesh.model.template import Template
 from minimesh.model.transcoding import Api
 from minimesh.model.where import NOWHERE, Where
@@ -180,7 +180,7 @@ class Service:
 
     name: str
     process: Process | None = None
-    addresses: tuple[Address, ...] = ()
+    addresses: tuple[Dialable, ...] = ()
     has_port: bool = True
     port: int | None = None
     protocol: Protocol | None = None

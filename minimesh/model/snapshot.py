@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from minimesh.model.address import Address
+from minimesh.model.address import Address, Dialable
 from minimesh.model.identity import Identity
 from minimesh.model.project import Hop, Limits
 from minimesh.model.route import Route
@@ -18,7 +18,7 @@ class Endpoint:
     (127.0.0.1 and ::1); the first that answers is remembered."""
 
     name: str
-    addresses: tuple[Address, ...]
+    addresses: tuple[Dialable, ...]
 
 
 @dataclass(frozen=True, slots=True)

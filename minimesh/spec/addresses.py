@@ -1,9 +1,12 @@
 """Kinds of values that say where something listens or is reached."""
 
 import ipaddress
+import os
 import re
+import sys
+from pathlib import Path
 
-from minimesh.model.address import Address
+from minimesh.model.address import Address, Dialable, UnixAddress
 from minimesh.spec import codes
 from minimesh.spec.kinds import Parsed, quote
 from minimesh.spec.node import Node
@@ -14,16 +17,26 @@ LOWEST_PORT, HIGHEST_PORT = 1, 65535
 
 HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^:\[\]\s/@?#]+)(?::(\d{1,5}))?", re.ASCII)
 _LABELS = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)
-_NOT_BUILT = {"https://": "http://", "unix:": "127.0.0.1:9000"}
+
+UNIX = "unix:"
+LONGEST_PATH = 107 if sys.platform == "linux" else 103
+"""Bytes of `sun_path` (unix(7)), without the NUL that ends it."""
+
+# How others begin the address of a socket file: Docker and gRPC, nginx, requests, Caddy.
+_LIKE_UNIX = re.compile(r"unix(?:\+h2c)?[:/]+|https?(?:://|\+)unix:/+", re.ASCII | re.IGNORECASE)
+_NAMED = ("/", "./", "../", "~/")
 
 
-def address(text: str) -> Address:
-    """The address in "host:port" or "http://host:port" (port 80 if left out there)."""
-    for scheme, instead in _NOT_BUILT.items():
-        if text.startswith(scheme):
-            message = f"addresses with {scheme} are part of minimesh.toml but not built yet"
-            fix = text.replace(scheme, instead) if instead.endswith("//") else instead
-            raise TextError(codes.NOT_BUILT, message, fix=quote(fix))
+def address(text: str) -> Dialable:
+    """The address in "host:port", "http://host:port" (port 80 if left out there) or "unix:PATH", as written."""
+    if text.startswith("https://"):
+        message = "addresses with https:// are part of minimesh.toml but not built yet"
+        raise TextError(codes.NOT_BUILT, message, fix=quote(text.replace("https://", "http://", 1)))
+    if text.startswith(UNIX) and not text.startswith("unix://"):
+        return UnixAddress(_socket_path(text))
+    if meant := _socket_meant(text):
+        message = f"{quote(text)} is not an address; did you mean {quote(meant)}?"
+        raise TextError(codes.VALUE, message, fix=quote(meant))
     if not text.startswith("http://"):
         return host_and_port(text)
     rest = text.removeprefix("http://").removesuffix("/")
@@ -31,6 +44,29 @@ def address(text: str) -> Address:
         fix = quote("http://" + rest.partition("/")[0])
         raise TextError(codes.VALUE, f"the address {quote(text)} has a path; expected host and port", fix=fix)
     return host_and_port(rest, default_port=80)
+
+
+def _socket_path(text: str) -> str:
+    path = text.removeprefix(UNIX)
+    if not path or path.endswith("/"):
+        message = f"the address {quote(text)} does not name the file of a socket"
+        raise TextError(codes.VALUE, message, fix=quote(f"{UNIX}{path or '/run/'}pay.sock"))
+    if path.startswith("~/"):
+        message = f'"~" has no meaning in the address {quote(text)}'
+        raise TextError(codes.VALUE, message, fix=quote(f"{UNIX}${{HOME}}{path[1:]}"))
+    if path.startswith("@"):
+        message = f"the address {quote(text)} names an abstract socket; expected one that has a file"
+        raise TextError(codes.VALUE, message, fix=quote(f"{UNIX}/run/{path[1:] or 'pay'}.sock"))
+    return path
+
+
+def _socket_meant(text: str) -> str:
+    """The address of a socket file that is written as others do, or as its path alone; else ""."""
+    if begun := _LIKE_UNIX.match(text):
+        return UNIX + ("/" if begun[0].endswith("/") else "") + text[begun.end() :]
+    if text.startswith(_NAMED) or (text.endswith(".sock") and "://" not in text):
+        return UNIX + text.replace("~", "${HOME}", 1) if text.startswith("~") else UNIX + text
+    return ""
 
 
 def host_and_port(text: str, default_port: int | None = None) -> Address:
@@ -58,7 +94,21 @@ def _is_host(text: str) -> bool:
     return len(text) <= 253 and _LABELS.fullmatch(text) is not None
 
 
-ADDRESS = Parsed("an address", '"127.0.0.1:9000"', address)
+class Place(Parsed[Dialable]):
+    """An address; the path of a socket file counts from the folder of the file."""
+
+    def read(self, node: Node) -> Dialable:
+        found = super().read(node)
+        if not isinstance(found, UnixAddress):
+            return found
+        path = os.path.normpath((node.folder / found.path).absolute())
+        if (length := len(os.fsencode(path))) > LONGEST_PATH:
+            message = f"the path of {node.label} has {length} bytes; a socket's has at most {LONGEST_PATH}: {path}"
+            node.reject(codes.VALUE, message, node.pair(quote(f"{UNIX}/run/{Path(path).name[-20:]}")))
+        return UnixAddress(path)
+
+
+ADDRESS = Place("an address", '"127.0.0.1:9000"', address)
 
 
 class Port(Kind[int]):

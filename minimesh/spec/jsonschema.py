@@ -52,7 +52,7 @@ PATTERNS: Mapping[Callable[[str], object], str] = {
     units.size: _quantity(units.SIZES),
     names.name: names.NAME.pattern,
     names.trust_domain: names.TRUST_DOMAIN.pattern,
-    addresses.address: rf"http://({_HOST})/?|{_PLACE}",
+    addresses.address: rf"http://({_HOST})/?|{_PLACE}|{addresses.UNIX}(?!//|@|~/).+",
     paths.path_match: r"/[^*]*(/\*)?|/\*|~[\s\S]*",
     paths.prefix: r"/.+",
     method_match: r"[^/\s]+(/[^/\s]+)?",

@@ -66,7 +66,9 @@ def _breaker(fields: Fields) -> Breaker:
 
 # ---- the service
 
-ADDRESSES = Key("address", OneOrMore(ADDRESS), "where it is, if the mesh does not start it")
+ADDRESSES = Key(
+    "address", OneOrMore(ADDRESS), 'where it is, if the mesh does not start it; "unix:PATH": the file of a socket'
+)
 PORT = Key("port", PortOrNone(), 'what it listens on; left out: a free one as $PORT; "none": it does not listen')
 PROTOCOL = Key(
     "protocol",

@@ -5,20 +5,48 @@ import errno
 import os
 import re
 import socket
+from contextlib import suppress
 from urllib.parse import quote
 
-from minimesh.model.address import Address
+import anyio
+
+from minimesh.model.address import Address, Dialable, UnixAddress
 
 MAX_HEAD = 16 * 1024
+LINGER = 0.2
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
+
+
+def label(address: Dialable) -> str:
+    """`tcp 127.0.0.1:8103`, `unix:/run/pay.sock`."""
+    return f"tcp {address}" if isinstance(address, Address) else str(address)
 
 
 class DialError(Exception):
     """Nobody answers at an address; the text says so, with the address."""
 
 
-async def dial(address: Address) -> socket.socket:
+async def dial(address: Dialable) -> socket.socket:
     """A connected socket. Raises DialError. Waits as long as it takes: put a limit around it."""
+    return await _dial_port(address) if isinstance(address, Address) else _dial_file(address)
+
+
+def _dial_file(address: UnixAddress) -> socket.socket:
+    """At once: one that has no room for us just now does not make us wait."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    try:
+        sock.connect(address.path)
+    except BlockingIOError as error:
+        sock.close()
+        raise DialError(f"{address}: does not accept") from error
+    except OSError as error:
+        sock.close()
+        raise DialError(f"{address}: {_said(error)}") from error
+    return sock
+
+
+async def _dial_port(address: Address) -> socket.socket:
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
@@ -53,6 +81,15 @@ async def get_status(sock: socket.socket, path: str, host: str) -> int | None:
         head += data
     found = _STATUS.match(head)
     return int(found[1]) if found else None
+
+
+async def hear_out(sock: socket.socket) -> None:
+    """Take what is left of an answer, within reason: who writes to a socket file whose other end is closed fails, where
+    a port would take it."""
+    with anyio.move_on_after(LINGER), suppress(OSError):
+        for _ in range(MAX_HEAD // 1024):
+            if not await asyncio.get_running_loop().sock_recv(sock, 64 * 1024):
+                return
 
 
 def request(path: str, host: str) -> bytes:

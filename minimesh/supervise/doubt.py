@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from anyio import to_thread
 
+from minimesh.model.address import Address
 from minimesh.supervise.census import Census
 from minimesh.supervise.probe import Answer
 from minimesh.supervise.tenant import Tenant
@@ -41,6 +42,6 @@ class Doubt:
         return self._tenant.elsewhere(seen) or (None if self._tenant.port in seen.taken else "")
 
     async def _look(self, answer: Answer) -> str:
-        if answer.address is None:
+        if not isinstance(answer.address, Address):
             return self._tenant.elsewhere(await self._census.look())
         return await to_thread.run_sync(self._tenant.usurper, answer.address)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from minimesh.model.address import Address
+from minimesh.model.address import Address, Dialable, UnixAddress
 from minimesh.model.clock import Clock
-from minimesh.supervise.dial import DialError, dial, get_status
+from minimesh.supervise.dial import DialError, dial, get_status, hear_out, label
 from minimesh.supervise.group import end
 from minimesh.supervise.lines import telling
 from minimesh.supervise.process import Spawner, SpawnError
@@ -27,7 +27,7 @@ class Answer:
 
     ok: bool
     text: str
-    address: Address | None = field(default=None, compare=False)
+    address: Dialable | None = field(default=None, compare=False)
     sentence: bool = False
 
 
@@ -66,23 +66,26 @@ class Cause:
         return answer.text if answer.sentence else f"{answer.text} for {now - self._since:.1f} s"
 
 
-async def ask_tcp(targets: tuple[Address, ...], patience: float) -> Answer:
+async def ask_tcp(targets: tuple[Dialable, ...], patience: float) -> Answer:
     """Somebody accepts connections on one of the addresses; each is given `patience` seconds."""
 
-    async def one(address: Address) -> Answer:
+    async def one(address: Dialable) -> Answer:
         (await dial(address)).close()
-        return Answer(True, f"tcp {address}", address)
+        return Answer(True, label(address), address)
 
     return await _first(targets, patience, one)
 
 
-async def ask_http(targets: tuple[Address, ...], path: str, patience: float) -> Answer:
-    """2xx or 3xx to `GET path` from the first address that accepts a connection."""
+async def ask_http(targets: tuple[Dialable, ...], path: str, patience: float, name: str) -> Answer:
+    """2xx or 3xx to `GET path` from the first address that accepts a connection. name: of the service, which is asked
+    for where the address has no host."""
 
-    async def one(address: Address) -> Answer:
+    async def one(address: Dialable) -> Answer:
         with await dial(address) as sock:
             try:
-                status = await get_status(sock, path, str(address))
+                status = await get_status(sock, path, _authority(address, name))
+                if isinstance(address, UnixAddress):
+                    await hear_out(sock)
             except OSError:
                 return Answer(False, f"{path}: connection lost", address)
         if status is None:
@@ -93,14 +96,14 @@ async def ask_http(targets: tuple[Address, ...], path: str, patience: float) -> 
     return await _first(targets, patience, one)
 
 
-async def ask_grpc(targets: tuple[Address, ...], service: str, patience: float) -> Answer:
-    """SERVING from the health service of the first address that accepts a connection."""
+async def ask_grpc(targets: tuple[Dialable, ...], service: str, patience: float, name: str) -> Answer:
+    """SERVING from the health service of the first address that accepts a connection. name: as with `ask_http`."""
     from minimesh.supervise.health import check  # noqa: PLC0415 - an HTTP/2 library, which few projects need
 
-    async def one(address: Address) -> Answer:
+    async def one(address: Dialable) -> Answer:
         with await dial(address) as sock:
             try:
-                health = await check(sock, service, str(address))
+                health = await check(sock, service, _authority(address, name))
             except OSError:
                 return Answer(False, "health: connection lost", address)
         return Answer(health.ok, health.text, address, sentence=health.final)
@@ -108,7 +111,13 @@ async def ask_grpc(targets: tuple[Address, ...], service: str, patience: float) 
     return await _first(targets, patience, one)
 
 
-async def _first(targets: tuple[Address, ...], patience: float, one: Callable[[Address], Awaitable[Answer]]) -> Answer:
+def _authority(address: Dialable, name: str) -> str:
+    return str(address) if isinstance(address, Address) else name
+
+
+async def _first(
+    targets: tuple[Dialable, ...], patience: float, one: Callable[[Dialable], Awaitable[Answer]]
+) -> Answer:
     """The answer of the first address that has one, else why the first of all has none."""
     failed: list[str] = []
     for address in targets:
@@ -116,7 +125,7 @@ async def _first(targets: tuple[Address, ...], patience: float, one: Callable[[A
             with anyio.fail_after(patience):
                 return await one(address)
         except TimeoutError:
-            failed.append(f"tcp {address}: no answer in {patience:g} s")
+            failed.append(f"{label(address)}: no answer in {patience:g} s")
         except DialError as error:
             failed.append(str(error))
     return Answer(False, failed[0] if failed else "it has no port to ask")

@@ -44,11 +44,11 @@ class Prober:
         ready, targets = self._program.ready, self._program.targets
         match ready.probe:
             case Probe.HTTP:
-                return await self._examined(await ask_http(targets, ready.target, ready.timeout))
+                return await self._examined(await ask_http(targets, ready.target, ready.timeout, self._program.name))
             case Probe.TCP:
                 return await self._examined(await ask_tcp(targets, ready.timeout))
             case Probe.GRPC:
-                return await self._examined(await ask_grpc(targets, ready.target, ready.timeout))
+                return await self._examined(await ask_grpc(targets, ready.target, ready.timeout, self._program.name))
             case Probe.LOG:
                 return await self._watch.ask(ready.every)
             case Probe.EXEC:

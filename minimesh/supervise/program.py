@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from minimesh.model.address import Address, loopback
+from minimesh.model.address import Dialable, loopback
 from minimesh.model.service import Dependency, Probe, Ready, Restart, Stop, When
 
 
@@ -23,7 +23,7 @@ class Program:
     env: Mapping[str, str] = field(default_factory=dict)
     replica: int = 1
     port: int | None = None
-    addresses: tuple[Address, ...] = ()
+    addresses: tuple[Dialable, ...] = ()
     depends_on: tuple[Dependency, ...] = ()
     ready: Ready = Ready(Probe.RUNNING)
     restart: Restart = Restart()
@@ -38,7 +38,7 @@ class Program:
         return f"{self.name}/{self.replica}"
 
     @property
-    def targets(self) -> tuple[Address, ...]:
+    def targets(self) -> tuple[Dialable, ...]:
         """Where probes dial, the first that answers counts."""
         if self.addresses or self.port is None:
             return self.addresses

@@ -48,6 +48,7 @@ def test_protobuf_is_for_who_asks_for_it() -> None:
 ALLOWED_AWAITS = {
     "acceptor.py": "adopting an accepted connection",
     "upstream.py": "dialling",
+    "connecting.py": "dialling one address",
     "hub.py": "dialling, and waiting for an endpoint's first word",
     "owncall.py": "what the mesh itself asks a service",
     "plane.py": "draining, and calls of the mesh itself",

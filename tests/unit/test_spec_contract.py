@@ -73,6 +73,7 @@ BUILT = [
     ),
     '[services.db]\naddress = "127.0.0.1:9000"',
     '[services.db]\naddress = ["10.0.0.1:80", "10.0.0.2:80"]',
+    '[services.db]\naddress = "unix:/run/pay.sock"',
     '[tasks.seed]\nrun = "a"\nwhen = "always"',
     '[tasks.seed]\nrun = "a"\nwhen = "once"',
     '[tasks.seed]\nrun = "a"\nwhen = ["once", "changed:a/**", "changed:b"]',
@@ -101,7 +102,6 @@ LATER = [
         )
     ),
     '[services.web]\naddress = "https://payments.example.test"',
-    '[services.web]\naddress = "unix:/run/pay.sock"',
     '[services.db]\nimage = "postgres:16"\nport = 5432',
     '[services.db]\ncontainer = "compose:db"',
 ]

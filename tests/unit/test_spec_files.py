@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from minimesh.model.address import Address
+from minimesh.model.address import Address, UnixAddress
 from minimesh.model.service import Probe, Restart, RestartPolicy, Scale, Timeouts, Watch, When
 from minimesh.spec import Loaded, SpecError, load, read_env_file
+from minimesh.spec.addresses import LONGEST_PATH
 from minimesh.spec.files import LARGEST
 from minimesh.spec.include import matching
 
@@ -251,6 +252,23 @@ access_log = "access.log"
     assert plain.watch == Watch(root, ("x",))
     assert str(plain.where) == "services/orders.toml:7"
     assert (project.root, project.name) == (root, "shop")
+
+
+def test_socket_files_count_from_the_folder_of_their_file(of: WriteAndLoad, root: Path) -> None:
+    files = {
+        "services/pay.toml": '[services.pay]\naddress = ["unix:pay.sock", "unix:../run/pay.sock", "unix:/a.sock"]\n'
+    }
+    project = of('include = ["services/*.toml"]\n', files, (), ['services.cache.address="unix:cache.sock"']).project
+    paths = [root / "services/pay.sock", root / "run/pay.sock", Path("/a.sock")]
+    assert project.services["pay"].addresses == tuple(UnixAddress(str(path)) for path in paths)
+    assert project.services["cache"].addresses == (UnixAddress(str(root / "cache.sock")),)
+
+
+def test_a_path_that_only_its_folder_makes_too_long(of: WriteAndLoad, root: Path) -> None:
+    room = LONGEST_PATH - len(str(root)) - 1
+    assert of(f'[services.pay]\naddress = "unix:{"a" * room}"\n').project.services["pay"].addresses
+    with pytest.raises(SpecError, match=f"has {LONGEST_PATH + 1} bytes; a socket's has at most {LONGEST_PATH}"):
+        of(f'[services.pay]\naddress = "unix:{"a" * (room + 1)}"\n')
 
 
 def test_variables_come_from_the_env_file_beside_the_first_file(of: WriteAndLoad, root: Path) -> None:

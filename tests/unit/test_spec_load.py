@@ -98,7 +98,7 @@ restart = { backoff = "250ms..5s", max = 0 }
 stop = { signal = "INT", within = "0s" }
 timeout = { request = "2s", connect = "100ms", idle = "1h" }
 [services.db]
-address = ["127.0.0.1:5432", "http://[::1]:5433", "http://db.test/"]
+address = ["127.0.0.1:5432", "http://[::1]:5433", "http://db.test/", "http://unix:81"]
 [tasks.seed]
 run = "seed"
 depends_on = ["db"]
@@ -164,7 +164,8 @@ keep = 0
     assert orders.timeouts == Timeouts(2.0, 0.1, 3600.0)
 
     assert db.process is None
-    assert db.addresses == (Address("127.0.0.1", 5432), Address("::1", 5433), Address("db.test", 80))
+    places = [("127.0.0.1", 5432), ("::1", 5433), ("db.test", 80), ("unix", 81)]
+    assert db.addresses == tuple(Address(*place) for place in places)
     assert db.ready == Ready(Probe.TCP)
     seed = project.tasks["seed"]
     assert seed.depends_on == (Dependency("db", Condition.READY, seed.depends_on[0].where),)

@@ -51,16 +51,16 @@ async def run(*command: str, given: bytes = b"") -> str:
 
 
 @asynccontextmanager
-async def serving(port: int, command: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A server, once its port accepts connections."""
+async def serving(at: int | Path, command: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A server, once its port or socket file accepts connections."""
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
     )
 
     def accepts() -> bool:
         assert process.returncode is None, command
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
+        with socket.socket(socket.AF_INET if isinstance(at, int) else socket.AF_UNIX) as probe:
+            return probe.connect_ex(("127.0.0.1", at) if isinstance(at, int) else str(at)) == 0
 
     try:
         await until(accepts, f"{command[0]} accepts", turn=0.05)

@@ -5,6 +5,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -60,7 +61,8 @@ class Peer:
 
     def __init__(self, connection: socket.socket) -> None:
         connection.setblocking(False)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if connection.family != socket.AF_UNIX:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = connection
         self._kept = b""
 
@@ -210,15 +212,15 @@ def _field(text: bytes) -> tuple[bytes, bytes]:
 
 
 class Service:
-    """A port of 127.0.0.1 where connections are taken one by one, by hand."""
+    """A port of 127.0.0.1, or a socket file, where connections are taken one by one, by hand."""
 
-    def __init__(self, port: int = 0, backlog: int = 1024) -> None:
-        self.socket = socket.socket()
+    def __init__(self, port: int = 0, backlog: int = 1024, *, file: Path | None = None) -> None:
+        self.socket = socket.socket(socket.AF_INET if file is None else socket.AF_UNIX)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(("127.0.0.1", port))
+        self.socket.bind(("127.0.0.1", port) if file is None else str(file))
         self.socket.listen(backlog)
         self.socket.setblocking(False)
-        self.port: int = self.socket.getsockname()[1]
+        self.port: int = self.socket.getsockname()[1] if file is None else 0
         self.peers: list[Peer] = []
 
     async def accept(self) -> Peer:

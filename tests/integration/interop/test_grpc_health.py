@@ -5,12 +5,13 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
-from minimesh.model.address import Address
+from minimesh.model.address import Address, Dialable, UnixAddress
 from minimesh.supervise.probe import Answer, ask_grpc
 
 pytestmark = pytest.mark.anyio
@@ -19,8 +20,9 @@ NONE = "it has no gRPC health service: use ready = { tcp = true }"
 
 
 @contextmanager
-def program(states: dict[str, bytes] | None) -> Iterator[Address]:
-    """A server of gRPC: the states of its services, or None where it has no health service at all."""
+def program(states: dict[str, bytes] | None, file: Path | None = None) -> Iterator[Dialable]:
+    """A server of gRPC, at a port or a socket file: the states of its services, or None where it has no health service
+    at all."""
     asked: list[dict[str, str]] = []
 
     def check(request: bytes, context: grpc.ServicerContext) -> bytes:
@@ -34,9 +36,9 @@ def program(states: dict[str, bytes] | None) -> Iterator[Address]:
     if states is not None:
         methods: dict[str, Any] = {"Check": grpc.unary_unary_rpc_method_handler(check)}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("grpc.health.v1.Health", methods),))
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port("127.0.0.1:0" if file is None else f"unix:{file}")
     server.start()
-    yield Address("127.0.0.1", port)
+    yield Address("127.0.0.1", port) if file is None else UnixAddress(str(file))
     assert all(headers["user-agent"] == "minimesh-probe" for headers in asked)
     server.stop(None).wait()
 
@@ -55,7 +57,12 @@ def program(states: dict[str, bytes] | None) -> Iterator[Address]:
 )
 async def test_what_it_says(states: dict[str, bytes] | None, service: str, answer: Answer) -> None:
     with program(states) as address:
-        assert await ask_grpc((address,), service, 5.0) == answer
+        assert await ask_grpc((address,), service, 5.0, "pay") == answer
+
+
+async def test_a_socket_file_is_asked_as_well(tmp_path: Path) -> None:
+    with program({"": SERVING}, tmp_path / "pay.sock") as address:
+        assert await ask_grpc((address,), "", 5.0, "pay") == Answer(True, "health: SERVING")
 
 
 @contextmanager
@@ -91,10 +98,10 @@ def stranger(said: bytes | None) -> Iterator[Address]:
 )
 async def test_what_is_no_answer(said: bytes, text: str) -> None:
     with stranger(said) as address:
-        answer = await ask_grpc((address,), "", 5.0)
+        answer = await ask_grpc((address,), "", 5.0, "pay")
     assert (answer.ok, answer.text) == (False, text)
 
 
 async def test_nothing_in_time() -> None:
     with stranger(None) as address:
-        assert await ask_grpc((address,), "", 0.05) == Answer(False, f"tcp {address}: no answer in 0.05 s")
+        assert await ask_grpc((address,), "", 0.05, "pay") == Answer(False, f"tcp {address}: no answer in 0.05 s")

@@ -13,7 +13,7 @@ from minimesh.control.compile import (
     without_gateway,
 )
 from minimesh.control.layout import Layout, listening_replicas, pairs
-from minimesh.model.address import Address
+from minimesh.model.address import Address, Dialable, UnixAddress
 from minimesh.model.identity import Identity
 from minimesh.model.project import Gateway, Limits, Project, TcpPort
 from minimesh.model.route import Route
@@ -160,9 +160,11 @@ def test_on_the_way_down_nothing_comes_in_but_services_may_still_call() -> None:
         ((Address("pay.test", 80),), b"pay.test"),
         ((Address("pay.test", 8080),), b"pay.test:8080"),
         ((Address("10.0.0.1", 80), Address("pay.test", 80)), b"pay.test"),
+        ((UnixAddress("/run/pay.sock"),), b"pay"),
+        ((Address("10.0.0.1", 80), UnixAddress("/run/pay.sock")), b"pay"),
     ],
 )
-def test_a_service_with_a_name_of_its_own_is_asked_by_it(addresses: tuple[Address, ...], host: bytes) -> None:
+def test_a_service_with_a_name_of_its_own_is_asked_by_it(addresses: tuple[Dialable, ...], host: bytes) -> None:
     snapshot = compile_snapshot(project(Service("pay", addresses=addresses)), Layout(), {}, 1)
     assert snapshot.upstreams["pay"].host == host
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from minimesh import __version__
 from minimesh.control import handover, signals
-from minimesh.control.bequeath import layout_state
+from minimesh.control.bequeath import address_state, layout_state
 from minimesh.control.handover import Body, HandoverError, Heir
-from minimesh.control.inherit import layout_from
+from minimesh.control.inherit import address_from, layout_from
 from minimesh.control.layout import Layout
-from minimesh.model.address import Address
+from minimesh.model.address import Address, Dialable, UnixAddress
 
 PORTS = st.integers(1, 65_535)
 ADDRESSES = st.builds(Address, st.sampled_from(["127.0.0.1", "::1", "0.0.0.0"]), PORTS)
@@ -115,6 +115,11 @@ def test_this_program_could_go_on_with_itself() -> None:
 )
 def test_ports_stay_what_they_are(layout: Layout) -> None:
     assert layout_from(json.loads(json.dumps(layout_state(layout)))) == layout
+
+
+@given(ADDRESSES | st.builds(UnixAddress, st.text(min_size=1)))
+def test_addresses_stay_what_they_are(address: Dialable) -> None:
+    assert address_from(json.loads(json.dumps(address_state(address)))) == address
 
 
 def test_a_signal_that_comes_in_between_comes_afterwards() -> None:

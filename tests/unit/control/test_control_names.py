@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from minimesh.control.names import Names, is_literal
-from minimesh.model.address import Address
+from minimesh.model.address import Address, UnixAddress
 
 NAMED = Address("pay.test", 80)
 LITERAL = Address("10.0.0.9", 80)
@@ -26,6 +26,16 @@ def test_all_addresses_are_endpoints_and_literals_need_no_look_up() -> None:
     assert names.of("pay") == (LITERAL,)
     asyncio.run(names.refresh())
     assert names.of("pay") == (Address("10.0.0.1", 80), Address("10.0.0.2", 80), LITERAL)
+
+
+def test_a_socket_file_needs_no_look_up_either() -> None:
+    file = UnixAddress("/run/pay.sock")
+    changed: list[str] = []
+    names = Names({"pay": (file, NAMED)}, changed.append, Resolver())
+    assert names.of("pay") == (file,)
+    asyncio.run(names.refresh())
+    assert names.of("pay") == (file, Address("10.0.0.1", 80), Address("10.0.0.2", 80))
+    assert changed == ["pay"]
 
 
 def test_a_failure_keeps_the_old_set() -> None:
