@@ -67,7 +67,7 @@ def waiting_for(filters: dict[str, str | None], mesh: MeshView) -> str:
 def line(context: Context, request: TapView) -> str:
     """`14:02:10.412 orders -> payments POST /charge 503 404ms try=3/3 secured=memory reason=… id=7f3a`, or of a
     connection `14:02:10.412 orders -> db tcp 1.2s in=3.0KB out=12KB secured=memory endpoint=db-1 id=7f3a`"""
-    if request["protocol"] == "tcp":
+    if request["protocol"] in ("tcp", "udp"):
         return _connection(context, request)
     status = str(request["status"] or NONE)
     kind = status[0]

@@ -156,4 +156,5 @@ def _outbound(project: Project, layout: Layout, caller: str, callee: str) -> Lis
         identity_of(project, caller),
         (Route(to=callee, where=service.where),),
         opaque=service.opaque,
+        datagrams=service.datagrams,
     )

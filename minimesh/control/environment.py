@@ -45,7 +45,7 @@ def mesh_environment(project: Project, layout: Layout, caller: Service | Task, r
 
 
 def _mesh_variables(project: Project, layout: Layout, caller: Service | Task, replica: int) -> dict[str, str]:
-    """`$PORT`, and for each service that the caller may call `$ORDERS_URL`; of one that speaks tcp `$DB_ADDR`,
+    """`$PORT`, and for each service that the caller may call `$ORDERS_URL`; of one that speaks tcp or udp `$DB_ADDR`,
     `$DB_HOST` and `$DB_PORT`; of one that speaks gRPC `$ORDERS_ADDR` too, which is what its clients ask for."""
     variables = {"PYTHONUNBUFFERED": "1"}  # a pipe would make Python keep its output to itself
     port = layout.replicas.get((caller.name, replica))
@@ -68,8 +68,8 @@ def address_variable(service: Service) -> str:
 
 
 def url_of(service: Service, address: Address) -> str:
-    """Where a service is reached, as a URL: of one that speaks tcp with a scheme that says so."""
-    return f"tcp://{address}" if service.opaque else address.url
+    """Where a service is reached, as a URL: of one that speaks tcp or udp with a scheme that says so."""
+    return f"{service.protocol}://{address}" if service.opaque else address.url
 
 
 def variable_name(service: str) -> str:

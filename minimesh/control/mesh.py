@@ -313,8 +313,10 @@ class Mesh:
         return address_variable(self.project.services[service])
 
     def _called_replicas(self) -> list[InstanceStatus]:
+        """By connections, of which the kernel knows who made them."""
         services = self.project.services
-        return [each for each in self.supervisor.status() if each.name in services and takes_calls(services[each.name])]
+        called = {name for name, service in services.items() if takes_calls(service) and not service.datagrams}
+        return [each for each in self.supervisor.status() if each.name in called]
 
     def _on_change(self, status: InstanceStatus) -> None:
         self.serving.note(status)

@@ -51,14 +51,17 @@ class PortBook:
         """Somebody else of this project has it, by what is written in the file."""
         self._taken.add(port)
 
-    def choose(self, purpose: str, wish: int | None = None) -> int:
-        """The port of a purpose: the one it has or had, else the wish, else any. Raises NoPortError."""
+    def choose(self, purpose: str, wish: int | None = None, is_free: IsFree | None = None) -> int:
+        """The port of a purpose: the one it has or had, else the wish, else any. Raises NoPortError.
+
+        is_free: where it is told in another way than for others."""
+        free = is_free or self._is_free
         held = self._held.get(purpose)
         if held is not None and held not in self._taken:
             self._taken.add(held)
             return held
         for port in self._candidates(purpose, wish):
-            if port not in self._taken and self._is_free(port):
+            if port not in self._taken and free(port):
                 self._taken.add(port)
                 self._known[purpose] = port
                 return port
@@ -112,15 +115,25 @@ def ephemeral_range(file: Path = _EPHEMERAL_FILE) -> tuple[int, int]:
 
 def is_free(port: int) -> bool:
     """Nobody listens on it, on either loopback address."""
-    return all(_can_bind(host, port) for host in LOOPBACK)
+    return all(_can_bind(host, port, socket.SOCK_STREAM) for host in LOOPBACK)
 
 
-def _can_bind(host: str, port: int) -> bool:
+def is_free_for_datagrams(port: int) -> bool:
+    """Likewise, of UDP, which has ports of its own."""
+    return all(_can_bind(host, port, socket.SOCK_DGRAM) for host in LOOPBACK)
+
+
+def free(datagrams: bool) -> IsFree:
+    return is_free_for_datagrams if datagrams else is_free
+
+
+def _can_bind(host: str, port: int, kind: socket.SocketKind) -> bool:
     """What else goes wrong (no IPv6, a port for root alone) does not mean that somebody listens."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with socket.socket(family, kind) as probe:
+            if kind is socket.SOCK_STREAM:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
     except OSError as error:
         return error.errno != errno.EADDRINUSE

@@ -70,6 +70,7 @@ def _replica(
         ready=service.ready,
         restart=service.restart,
         stop=service.stop,
+        datagrams=service.datagrams,
     )
 
 

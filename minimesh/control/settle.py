@@ -35,7 +35,7 @@ def settle(
     try:
         return Layout(
             _gateway(project, book),
-            {pair: Address(HOST, book.choose("->".join(pair))) for pair in pairs(project)},
+            {pair: _outbound(project, book, *pair) for pair in pairs(project)},
             {replica: _replica(project, book, *replica) for replica in listening_replicas(project)},
         )
     except ports.NoPortError as error:
@@ -68,13 +68,13 @@ def check_written_ports(project: Project, ours: Collection[int] = ()) -> None:
     for service in project.services.values():
         if service.port is None or service.port in ours or not service.process:
             continue
-        if not ports.is_free(service.port):
+        if not ports.free(service.datagrams)(service.port):
             raise StartError(
                 Problem(
                     codes.SERVICE_PORT,
                     f"port {service.port} of {service.name} is already in use",
                     str(service.where),
-                    _evidence(service.port),
+                    () if service.datagrams else _evidence(service.port),
                     f"stop it, or leave out `port` in [services.{service.name}] and listen on $PORT",
                 )
             )
@@ -125,9 +125,16 @@ def _gateway(project: Project, book: ports.PortBook) -> Address | None:
     return project.gateway.listen or Address(HOST, book.choose(GATEWAY, DEFAULT_GATEWAY_PORT))
 
 
-def _replica(project: Project, book: ports.PortBook, service: str, replica: int) -> int:
-    written = project.services[service].port
-    return written if written is not None else book.choose(f"{service}/{replica}")
+def _outbound(project: Project, book: ports.PortBook, caller: str, callee: str) -> Address:
+    is_free = ports.free(project.services[callee].datagrams)
+    return Address(HOST, book.choose(f"{caller}->{callee}", is_free=is_free))
+
+
+def _replica(project: Project, book: ports.PortBook, name: str, replica: int) -> int:
+    service = project.services[name]
+    if service.port is not None:
+        return service.port
+    return book.choose(f"{name}/{replica}", is_free=ports.free(service.datagrams))
 
 
 def _evidence(port: int) -> tuple[str, ...]:

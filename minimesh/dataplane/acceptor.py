@@ -4,14 +4,15 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 
+from minimesh.dataplane.bound import Bound
 from minimesh.dataplane.connections import ServerConnection
 from minimesh.dataplane.ids import RandomBits
 from minimesh.dataplane.upstream import Upstream
 from minimesh.dataplane.wheel import Wheel
 from minimesh.model import snapshot
-from minimesh.telemetry import CounterKey, Telemetry
+from minimesh.telemetry import Telemetry
 
 BACKLOG = 4096
 ACCEPTS_A_TURN = 64
@@ -19,8 +20,8 @@ _REST = 0.25
 _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
-class Acceptor:
-    """Survives snapshots: `apply` swaps what it does, connections stay."""
+class Acceptor(Bound):
+    """Its callers make connections."""
 
     def __init__(
         self,
@@ -33,41 +34,21 @@ class Acceptor:
         monotonic: Callable[[], float],
         random_bits: RandomBits,
     ) -> None:
-        self.spec = spec
-        self.limits = spec.limits
-        self.name = spec.name
-        self.source = spec.source.service
-        self.wheel = wheel
-        self.ring = telemetry.ring
-        self.unrouted = telemetry.counters.of(CounterKey(self.source, "", "-"))
-        self.monotonic = monotonic
-        self.random_bits = random_bits
-        self.draining = False
-        self.accepted = 0
-        self.paused = False
-        self.address: tuple[str, int] = bound.getsockname()[:2]
-        """Where it really is (or was, once it drains)."""
-        self._counters = telemetry.counters
-        self._loop = loop
-        self._socket = bound
+        super().__init__(
+            spec, bound, loop=loop, wheel=wheel, telemetry=telemetry, monotonic=monotonic, random_bits=random_bits
+        )
         self._adopting: set[asyncio.Task[object]] = set()
         self._unopened = 0
         self._connections: set[ServerConnection] = set()
         self._rest: asyncio.TimerHandle | None = None
-        self._frozen = False
 
     @property
     def connections(self) -> int:
         return len(self._connections) + self._unopened
 
     def apply(self, spec: snapshot.Listener, upstreams: Mapping[str, Upstream]) -> None:
-        """Do from now on what this says."""
-        self.spec = spec
-        self.limits = spec.limits
+        super().apply(spec, upstreams)
         self._make_room()
-
-    def leads_to(self, services: Collection[str]) -> bool:
-        return any(route.to in services for route in (*self.spec.routes, *self.spec.names))
 
     def _connection(self) -> ServerConnection:
         """What serves the next one that is accepted."""
@@ -75,25 +56,13 @@ class Acceptor:
 
     # --- accepting ---------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        self._loop.add_reader(self._socket, self._accept)
-
     def release(self) -> None:
-        """Let go of the address; connections stay. Undone by `hold`, or followed by `drain`."""
         if self._rest is not None:
             self._rest.cancel()
             self._rest = None
-        if not self.paused:
-            self._loop.remove_reader(self._socket)
-        self._socket.close()
+        super().release()
 
-    def hold(self, bound: socket.socket) -> None:
-        """Listen again where `release` let go."""
-        self._socket = bound
-        self.paused = False
-        self.start()
-
-    def _accept(self) -> None:
+    def _arrived(self) -> None:
         for _ in range(ACCEPTS_A_TURN):
             if self.connections >= self.limits.connections:
                 self._pause()
@@ -114,7 +83,6 @@ class Acceptor:
             self.adopt(accepted)
 
     def adopt(self, accepted: socket.socket, early: bytes = b"") -> None:
-        """Serve a connection that is made already; `early` was read of it before."""
         self._unopened += 1
         task = self._loop.create_task(self._adopt(accepted, early))
         self._adopting.add(task)
@@ -145,7 +113,7 @@ class Acceptor:
         if self.paused and not self.draining:
             self.paused = False
             if not self._frozen:
-                self._loop.add_reader(self._socket, self._accept)
+                self._loop.add_reader(self._socket, self._arrived)
 
     def _make_room(self) -> None:
         """There may be room again for who waits in the backlog; if not, the next accept finds out."""
@@ -173,9 +141,7 @@ class Acceptor:
         """Accept no more; each connection closes after the answer that it is at."""
         if self.draining:
             return
-        self.draining = True
-        if self._socket.fileno() >= 0:
-            self.release()
+        super().drain()
         for connection in tuple(self._connections):
             connection.drain()
 
@@ -191,21 +157,16 @@ class Acceptor:
 
     def freeze(self) -> None:
         """Leave callers in the backlog, and every connection before its next request."""
-        self._frozen = True
-        if not self.paused and not self.draining:
-            self._loop.remove_reader(self._socket)
+        super().freeze()
         for connection in tuple(self._connections):
             connection.freeze()
 
     def thaw(self) -> None:
-        self._frozen = False
-        if not self.paused and not self.draining:
-            self._loop.add_reader(self._socket, self._accept)
+        super().thaw()
         for connection in tuple(self._connections):
             connection.thaw()
 
     def busy(self, since: float) -> bool:
-        """Something is under way that began after `since` (monotonic)."""
         return bool(self._unopened) or any(
             began is not None and began > since for began in map(_busy_since, self._connections)
         )
@@ -215,7 +176,6 @@ class Acceptor:
         return sum(connection.cut_short("the mesh was upgraded") for connection in tuple(self._connections))
 
     def hand_over(self) -> tuple[int, list[tuple[int, bytes]]]:
-        """The descriptor of the socket, and of each frozen connection its own and what was read of it."""
         idle = [each for each in self._connections if each.busy_since() is None]
         return self._socket.fileno(), [each.hand_over() for each in idle]
 

@@ -118,6 +118,19 @@ class Dialled(asyncio.Protocol):
     transport: asyncio.Transport
 
 
+class Loose(Protocol):
+    """What a pool sees of whoever sends to its endpoint without a connection."""
+
+    @property
+    def owed(self) -> bool:
+        """An answer may be under way."""
+        ...
+
+    def leave(self) -> None:
+        """The endpoint is to get nothing more."""
+        ...
+
+
 class ClientConnection(ClientStream, Dialled):
     """A dialled connection: a ClientStream for one exchange at a time, kept for the next when an answer is whole.
 

@@ -6,11 +6,14 @@ import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import methodcaller
 from random import Random, SystemRandom
-from socket import socket
+from socket import SOCK_DGRAM, SOCK_STREAM, socket
 
-from minimesh.dataplane.acceptor import Acceptor, bind
+from minimesh.dataplane.acceptor import bind
+from minimesh.dataplane.bound import Bound
 from minimesh.dataplane.codec import FAST, Codec
+from minimesh.dataplane.datagrams.listener import UdpListener, bind_datagrams
 from minimesh.dataplane.ids import traceparent
 from minimesh.dataplane.listener import Listener
 from minimesh.dataplane.outbox import Outbox
@@ -108,8 +111,8 @@ class DataPlane:
         self._random = random or Random(SystemRandom().getrandbits(128))
         self._wheel = Wheel(clock.monotonic())
         self._outbox = Outbox(loop.call_soon)
-        self._listeners: dict[str, Acceptor] = {}
-        self._leaving: set[Acceptor] = set()
+        self._listeners: dict[str, Bound] = {}
+        self._leaving: set[Bound] = set()
         self._upstreams: dict[str, Upstream] = {}
         self._gone: set[Upstream] = set()
         self._inherited: dict[str, socket] = {}
@@ -166,7 +169,7 @@ class DataPlane:
             if name not in self._listeners or not _stays(self._listeners[name].spec, spec)
         }
         bound: dict[str, socket] = {}
-        yielded: list[Acceptor] = []
+        yielded: list[Bound] = []
         try:
             for name, spec in wanted.items():
                 try:
@@ -182,21 +185,21 @@ class DataPlane:
             for other in bound.values():
                 other.close()
             for holder in yielded:
-                holder.hold(bind(holder.spec))
+                holder.hold(_bind(holder.spec))
             raise
         return bound
 
-    def _in_the_way(self, spec: snapshot.Listener, new: snapshot.Snapshot) -> Acceptor | None:
+    def _in_the_way(self, spec: snapshot.Listener, new: snapshot.Snapshot) -> Bound | None:
         """A listener of ours that has the port of another one's new address, and is about to leave it."""
         for name, listener in self._listeners.items():
             stays = name in new.listeners and _stays(listener.spec, new.listeners[name])
-            if listener.spec.address.port == spec.address.port and not stays and not listener.draining:
+            same = (listener.spec.address.port, listener.spec.datagrams) == (spec.address.port, spec.datagrams)
+            if same and not stays and not listener.draining:
                 return listener
         return None
 
-    def _listener(self, spec: snapshot.Listener, bound: socket) -> Acceptor:
-        make = TcpListener if spec.opaque else partial(Listener, outbox=self._outbox, codec=self.codec)
-        return make(
+    def _listener(self, spec: snapshot.Listener, bound: socket) -> Bound:
+        return self._kind(spec)(
             spec,
             bound,
             loop=self._loop,
@@ -206,13 +209,18 @@ class DataPlane:
             random_bits=self._random.getrandbits,
         )
 
-    def _replace(self, name: str, listener: Acceptor) -> None:
+    def _kind(self, spec: snapshot.Listener) -> Callable[..., Bound]:
+        if spec.datagrams:
+            return UdpListener
+        return TcpListener if spec.opaque else partial(Listener, outbox=self._outbox, codec=self.codec)
+
+    def _replace(self, name: str, listener: Bound) -> None:
         old = self._listeners.get(name)
         if old is not None:
             self._leave(old)
         self._listeners[name] = listener
 
-    def _leave(self, listener: Acceptor) -> None:
+    def _leave(self, listener: Bound) -> None:
         listener.drain()
         self._leaving.add(listener)
 
@@ -233,9 +241,9 @@ class DataPlane:
 
     def cut_busy(self) -> int:
         """Cut the exchanges that are under way; how many there were."""
-        return self._cut(Acceptor.cut_busy)
+        return self._cut(methodcaller("cut_busy"))
 
-    def _cut(self, cut: Callable[[Acceptor], int]) -> int:
+    def _cut(self, cut: Callable[[Bound], int]) -> int:
         """At each listener. Nobody is let in from the line meanwhile, only to be cut next."""
         upstreams = (*self._upstreams.values(), *self._gone)
         for upstream in upstreams:
@@ -283,7 +291,8 @@ class DataPlane:
 
     def _inherited_for(self, spec: snapshot.Listener) -> socket | None:
         bound = self._inherited.get(spec.name)
-        if bound is None or bound.getsockname()[:2] != (spec.address.host, spec.address.port):
+        kind = SOCK_DGRAM if spec.datagrams else SOCK_STREAM
+        if bound is None or bound.type != kind or bound.getsockname()[:2] != (spec.address.host, spec.address.port):
             return None
         return self._inherited.pop(spec.name)
 
@@ -331,12 +340,12 @@ class DataPlane:
         # Polled: an event for each of thousands of connections would only be there for the last second of a life.
         while self._clock.monotonic() < until and any(listener.connections for listener in listeners):  # noqa: ASYNC110
             await asyncio.sleep(TICK / 4)
-        return self._cut(Acceptor.close)
+        return self._cut(methodcaller("close"))
 
     def close(self) -> None:
         """Everything, now."""
         self._timer.cancel()
-        self._cut(Acceptor.close)
+        self._cut(methodcaller("close"))
         for upstream in (*self._upstreams.values(), *self._gone):
             upstream.close()
 
@@ -353,12 +362,12 @@ class DataPlane:
 
 def _stays(old: snapshot.Listener, new: snapshot.Listener) -> bool:
     """The same listener serves on; else another takes its place."""
-    return old.address == new.address and old.opaque is new.opaque
+    return (old.address, old.opaque, old.datagrams) == (new.address, new.opaque, new.datagrams)
 
 
 def _bind(spec: snapshot.Listener) -> socket:
     try:
-        return bind(spec)
+        return bind_datagrams(spec) if spec.datagrams else bind(spec)
     except OSError as error:
         raise ListenError(spec, error) from error
 

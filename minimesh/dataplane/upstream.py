@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from minimesh.dataplane.codec import Codec
 from minimesh.dataplane.connecting import connect, join
-from minimesh.dataplane.connections import ClientConnection, Dialled, MultiplexedConnection, Opens
+from minimesh.dataplane.connections import ClientConnection, Dialled, Loose, MultiplexedConnection, Opens
 from minimesh.dataplane.destination import Dial, Pool
 from minimesh.dataplane.heads import OutgoingHead
 from minimesh.dataplane.hub import Hub
@@ -19,6 +19,7 @@ from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.streams import ClientEvents, ClientStream
 from minimesh.dataplane.wheel import Wheel
 from minimesh.model import snapshot
+from minimesh.model.address import Address
 from minimesh.model.reason import CONNECT_TIMEOUT, OUT_OF_DESCRIPTORS, UPSTREAM_REFUSED, Reason
 from minimesh.model.service import Protocol
 from minimesh.model.transcoding import Transcoding
@@ -49,6 +50,7 @@ class EndpointPool:
         self._upstream = upstream
         self._idle: list[ClientConnection] = []
         self._open: set[Dialled] = set()
+        self._loose: set[Loose] = set()
         self._first_address = 0
         self._retired = False
         self.insists = upstream.spec.protocol in _HTTP2
@@ -63,13 +65,17 @@ class EndpointPool:
 
     @property
     def active(self) -> int:
-        """Exchanges on its connections, and connections that are being dialled for one."""
-        return len(self._open) - len(self._idle) + self._dialling + self._hub.active
+        """Exchanges on its connections, connections that are being dialled for one, flows that are owed an answer."""
+        return len(self._open) - len(self._idle) + self._dialling + self._hub.active + self._owed
 
     @property
     def idle(self) -> int:
-        """Connections without an exchange."""
-        return len(self._idle) + self._hub.idle
+        """Connections without an exchange, and flows that are owed nothing."""
+        return len(self._idle) + self._hub.idle + len(self._loose) - self._owed
+
+    @property
+    def _owed(self) -> int:
+        return sum(flow.owed for flow in self._loose)
 
     def _by_http2(self, request: OutgoingHead) -> bool:
         """HTTP/2 goes on as it came, unless the endpoint does not know it; HTTP/1 as well, unless that is so there.
@@ -155,6 +161,8 @@ class EndpointPool:
             connection.transport.close()
         self._idle.clear()
         self._hub.retire()
+        for flow in self._loose:
+            flow.leave()
 
     def close(self) -> None:
         self.retire()
@@ -212,6 +220,13 @@ class EndpointPool:
             self._open.add(made)
             tunnel.opened()
 
+    def join(self, flow: Loose) -> None:
+        """It sends to this endpoint from now on."""
+        self._loose.add(flow)
+
+    def part(self, flow: Loose) -> None:
+        self._loose.discard(flow)
+
     async def connect_multiplexed(self) -> MultiplexedConnection | tuple[Reason, str]:
         hub = self._hub
         return await self._connect(lambda: self._upstream.codec.multiplexed_client(hub))
@@ -236,12 +251,10 @@ class EndpointPool:
     async def _try_each(self, make: Callable[[], C]) -> C:
         """Each address, the one that answered last time first. Raises the last OSError."""
         loop = self._upstream.loop
-        addresses = self.spec.addresses
         failure = OSError("the endpoint has no address")
-        for step in range(len(addresses)):
-            index = (self._first_address + step) % len(addresses)
+        for address in self.in_turn():
             try:
-                connection = await connect(loop, make, addresses[index])
+                connection = await connect(loop, make, address)
             except OSError as error:
                 failure = error
                 continue
@@ -249,9 +262,17 @@ class EndpointPool:
                 # Closed as soon as it was accepted: an exchange that came to it now would never hear of that.
                 failure = ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
                 continue
-            self._first_address = index
+            self.answered_at(address)
             return connection
         raise failure
+
+    def in_turn(self) -> tuple[Address, ...]:
+        """Its addresses, the one that answered last time first."""
+        first, addresses = self._first_address, self.spec.addresses
+        return (*addresses[first:], *addresses[:first])
+
+    def answered_at(self, address: Address) -> None:
+        self._first_address = self.spec.addresses.index(address)
 
     def _addresses(self) -> str:
         return " and ".join(map(str, self.spec.addresses))

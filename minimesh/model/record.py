@@ -9,6 +9,9 @@ class Record(NamedTuple):
     Or one connection of which only bytes are known: protocol is "tcp", status 0, host the server name that its TLS
     asked for, first_byte the time until an endpoint had accepted it.
 
+    Or one flow of datagrams, from a caller's address to an endpoint and back: protocol is "udp", first_byte the time
+    until the first answer, and detail says how many there were.
+
     id and trace_id are lower-case hex (16 and 32 digits). started is in monotonic seconds and becomes wall
     time through the ring's offset. Durations are seconds: `first_byte` to the answer's head, 0.0 if none came.
     status 0: no head was sent to the caller. reason is the code of a mesh-made answer, cut the code of what

@@ -39,12 +39,13 @@ class Dependency:
 
 class Protocol(StrEnum):
     """What a service speaks. HTTP: HTTP/1.1 and HTTP/2, told apart by what arrives; H2, GRPC: HTTP/2 alone;
-    TCP: bytes that the mesh does not look at."""
+    TCP: bytes that the mesh does not look at; UDP: datagrams, likewise."""
 
     HTTP = "http"
     H2 = "h2"
     GRPC = "grpc"
     TCP = "tcp"
+    UDP = "udp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +202,12 @@ class Service:
     @property
     def opaque(self) -> bool:
         """What is said to it is bytes, which the mesh passes on and does not look at."""
-        return self.protocol is Protocol.TCP
+        return self.protocol is Protocol.TCP or self.datagrams
+
+    @property
+    def datagrams(self) -> bool:
+        """What is said to it comes in datagrams, without a connection."""
+        return self.protocol is Protocol.UDP
 
     @property
     def callees(self) -> tuple[str, ...]:

@@ -47,6 +47,7 @@ class Listener:
     """A bound address where traffic enters, and as whom. An outbound listener has one route, to its callee.
 
     opaque: what enters is passed on as bytes; the host of a route is then a server name of TLS, and its path is any.
+    datagrams: it comes without a connection, and is passed on as it is too.
 
     names: hosts that lead to one service each, all below `domain` (`shop.localhost`); other hosts below it that no
     route has are nobody's. domain "": there are none."""
@@ -59,6 +60,7 @@ class Listener:
     names: tuple[Route, ...] = ()
     domain: str = ""
     opaque: bool = False
+    datagrams: bool = False
 
     @property
     def name(self) -> str:

@@ -95,5 +95,6 @@ def _asked(fields: Fields) -> Asked:
 READY = Key(
     "ready",
     Table((HTTP, TCP, GRPC, LOG, EXEC, EVERY, TIMEOUT, WITHIN), _asked, short=HTTP, one_of=PROBES),
-    "the readiness probe; left out: tcp where it has an address, a written port, or speaks tcp or grpc; else: it runs",
+    "the readiness probe; left out: tcp where it has an address, a written port, or speaks tcp or grpc; else, and with "
+    "udp: it runs",
 )

@@ -1,7 +1,6 @@
 """`[services.NAME]`: a program that the mesh starts, or one that lives elsewhere."""
 
 from dataclasses import replace
-from math import inf
 
 from minimesh.model.service import (
     Breaker,
@@ -21,6 +20,7 @@ from minimesh.spec.kinds import DURATION, DURATION_RANGE, Choice, Integer, Off, 
 from minimesh.spec.many import ListOf, OneOrMore
 from minimesh.spec.names import name
 from minimesh.spec.node import Node, Role, table_name
+from minimesh.spec.opaque import NO_LIMIT, check_breaker, timeouts_in_force
 from minimesh.spec.process import CALLS, DEPENDS_ON, PROCESS_KEYS, STOP, process
 from minimesh.spec.ready import READY, Asked
 from minimesh.spec.scale import REPLICAS
@@ -44,14 +44,14 @@ def _restart(fields: Fields) -> Restart:
 
 REQUEST = Key("request", Off(DURATION), "from its head to the end of the answer", '"off"')
 CONNECT = Key("connect", DURATION, "for a connection to an endpoint", '"1s"')
-IDLE = Key("idle", Off(DURATION), "without a byte either way; with tcp left out: no limit", '"5m"')
+IDLE = Key("idle", Off(DURATION), "without a byte either way; with tcp left out: no limit; with udp: 1m", '"5m"')
 
 
 def _timeouts(fields: Fields) -> Timeouts:
     default = Timeouts()
     idle = fields.get(IDLE, default.idle)
     return Timeouts(
-        fields.get(REQUEST, default.request), fields.get(CONNECT, default.connect), inf if idle is None else idle
+        fields.get(REQUEST, default.request), fields.get(CONNECT, default.connect), NO_LIMIT if idle is None else idle
     )
 
 
@@ -72,8 +72,9 @@ ADDRESSES = Key(
 PORT = Key("port", PortOrNone(), 'what it listens on; left out: a free one as $PORT; "none": it does not listen')
 PROTOCOL = Key(
     "protocol",
-    Choice(Protocol, later=("udp",)),
-    "what it speaks: HTTP/1.1 and HTTP/2 as it comes, HTTP/2 alone (h2, grpc), bytes (tcp); left out: which HTTP",
+    Choice(Protocol),
+    "what it speaks: HTTP/1.1 and HTTP/2 as it comes, HTTP/2 alone (h2, grpc), bytes (tcp), datagrams (udp); "
+    "left out: which HTTP",
 )
 RESTART = Key(
     "restart",
@@ -155,6 +156,7 @@ LATER = (
 
 def _service(fields: Fields) -> Service:
     _check_kind(fields)
+    check_breaker(fields, fields.get(PROTOCOL, None))
     port = fields.get(PORT, None)
     service = Service(
         fields.node.name,
@@ -166,7 +168,7 @@ def _service(fields: Fields) -> Service:
         ready=_ready(fields),
         restart=fields.get(RESTART, Restart()),
         profiles=fields.get(PROFILES, ()),
-        timeouts=_timeouts_in_force(fields),
+        timeouts=timeouts_in_force(fields, fields.get(TIMEOUT, Timeouts()), fields.get(PROTOCOL, None)),
         breaker=fields.get(BREAKER, Breaker()),
         where=fields.node.key_where,
     )
@@ -221,8 +223,10 @@ def _ready(fields: Fields) -> Ready:
     """The probe that was asked for, or the one that suits."""
     role = fields.node.reading.roles.get(fields.node.name, Role.SERVICE)
     external = fields.wrote("address")
-    listens = fields.get(PROTOCOL, None) in (Protocol.TCP, Protocol.GRPC) and role is not Role.WORKER
-    suits = Probe.TCP if external or listens or fields.get(PORT, None) else Probe.RUNNING
+    protocol = fields.get(PROTOCOL, None)
+    listens = protocol in (Protocol.TCP, Protocol.GRPC) and role is not Role.WORKER
+    connects = external or listens or fields.get(PORT, None)
+    suits = Probe.TCP if connects and protocol is not Protocol.UDP else Probe.RUNNING
     asked: Asked | None = fields.get(READY, None)
     if asked is None:
         return Ready(suits)
@@ -230,35 +234,24 @@ def _ready(fields: Fields) -> Ready:
         why = "is not started by the mesh"
     elif role is Role.WORKER and asked.probe in (Probe.HTTP, Probe.TCP, Probe.GRPC):
         why = 'has port = "none"'
+    elif protocol is Protocol.UDP and asked.probe in (Probe.HTTP, Probe.TCP, Probe.GRPC):
+        why = "speaks udp"
     else:
         return asked.ready(suits)
     if asked.node.path[0] != "defaults":
         message = f"{fields.node.name} {why}: it cannot have the probe `{asked.probe}`"
-        help_ = "ready = { tcp = true }" if external else 'ready = { log = "started" }'
+        probe = "ready = { tcp = true }" if protocol is not Protocol.UDP else "take `ready` out"
+        help_ = probe if external else 'ready = { log = "started" }'
         asked.node.note(codes.CONFLICT, message, help_)
     return replace(asked, probe=None).ready(suits)
 
 
-def _timeouts_in_force(fields: Fields) -> Timeouts:
-    """Of a service that speaks tcp there are no requests that could end, and its connections may be silent for days."""
-    timeouts = fields.get(TIMEOUT, Timeouts())
-    if fields.get(PROTOCOL, None) is not Protocol.TCP:
-        return timeouts
-    written = fields["timeout"] if fields.wrote("timeout") else None
-    below = written.children if written is not None and written.is_table else {}
-    request = below.get("request", written)
-    if timeouts.request is not None and request is not None and request.path[0] != "defaults":
-        message = f"{fields.node.name} speaks tcp, of which the mesh sees no requests that `timeout` could end"
-        request.note(codes.CONFLICT, message, 'timeout = { idle = "1h" }')
-    return replace(timeouts, request=None, idle=timeouts.idle if "idle" in below else inf)
-
-
 def _transcode(fields: Fields) -> Transcode | None:
-    asked = fields.get(TRANSCODE, None)
-    if asked is None or fields.get(PROTOCOL, None) is not Protocol.TCP:
+    asked, protocol = fields.get(TRANSCODE, None), fields.get(PROTOCOL, None)
+    if asked is None or protocol not in (Protocol.TCP, Protocol.UDP):
         return asked
     if (node := fields["transcode"]).path[0] != "defaults":
-        message = f"{fields.node.name} speaks tcp: there are no calls in it that REST could stand for"
+        message = f"{fields.node.name} speaks {protocol}: there are no calls in it that REST could stand for"
         node.note(codes.CONFLICT, message, 'protocol = "grpc"')
     return None
 

@@ -81,6 +81,10 @@ def derived(project: Project) -> Derived:
             values["services", name, "timeout", "idle"] = "off"
         if service.opaque:
             idle.add(("services", name, "timeout", "request"))
+        if service.datagrams:
+            values["services", name, "timeout", "idle"] = "1m"
+            idle.add(("services", name, "timeout", "connect"))
+            idle |= {("services", name, "breaker", *key) for key in ((), ("requests",), ("waiting",))}
     return Derived(values, frozenset(idle))
 
 

@@ -32,7 +32,7 @@ class Prober:
         self._spawner = spawner
         self._clock = clock
         self._doubt: Doubt | None = None
-        if leader is not None and program.port is not None:
+        if leader is not None and program.port is not None and not program.datagrams:
             tenant = Tenant(program.name, program.instance, leader, program.port, spawner.run_id)
             self._doubt = Doubt(tenant, census, clock.monotonic())
 

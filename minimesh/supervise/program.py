@@ -14,7 +14,8 @@ class Program:
 
     `env` is the complete environment. An empty `argv` means a service that lives elsewhere: nothing is
     started, `addresses` are only probed. Otherwise probes ask loopback at `port`. `recipe` is what a task is made
-    of by what is written: its command and its own variables, without ports that the mesh chose.
+    of by what is written: its command and its own variables, without ports that the mesh chose. `datagrams`: `port`
+    is one of UDP, where it cannot be told who listens.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Program:
     task: bool = False
     when: When = When()
     recipe: tuple[str, ...] = ()
+    datagrams: bool = False
 
     @property
     def instance(self) -> str:

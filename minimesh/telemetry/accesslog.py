@@ -22,7 +22,8 @@ _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0x100
 
 
 class AccessLine(TypedDict):
-    """One finished exchange; or, with protocol "tcp", one connection of bytes. status 0: no head was sent.
+    """One finished exchange; or, with protocol "tcp", one connection of bytes, with "udp" one flow of datagrams.
+    status 0: no head was sent.
 
     grpc_status (grpc is its name): of a gRPC call that was not cut; messages: of a gRPC call. Bytes outside of
     printable ASCII are `\\xNN`."""
@@ -105,14 +106,15 @@ def as_json(line: AccessLine) -> str:
 def as_text(line: AccessLine) -> str:
     """`TIME SOURCE -> DESTINATION METHOD HOST PATH STATUS DURATION in=BYTES out=BYTES …`, then what is not usual.
 
-    Fields are separated by one space and hold none; what is empty is `-`. METHOD of a connection of bytes is TCP.
+    Fields are separated by one space and hold none; what is empty is `-`. METHOD of a connection of bytes is TCP, of a
+    flow of datagrams UDP.
     """
     words = [
         line["time"],
         line["source"],
         "->",
         line["destination"] or "-",
-        _word(line["method"] or (line["protocol"].upper() if line["protocol"] == "tcp" else "")),
+        _word(line["method"] or (line["protocol"].upper() if line["protocol"] in ("tcp", "udp") else "")),
         _word(line["host"]),
         _word(line["path"]),
         str(line["status"] or "-"),

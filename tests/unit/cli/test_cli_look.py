@@ -180,6 +180,7 @@ def shop(mesh: Any) -> Any:
             {"dropped": 12},
             {**TAP, "status": 0, "reason": None, "cut": "client_gone"},
             {**TAP, **bytes_, "reason": None, "fault": None},
+            {**TAP, **bytes_, "host": "", "protocol": "udp", "reason": None, "fault": None},
             {**TAP, **bytes_, "host": "db.test", "reason": "no_endpoint", "endpoint": None, "fault": "app"},
         ],
     )

@@ -169,6 +169,15 @@ def test_a_service_with_a_name_of_its_own_is_asked_by_it(addresses: tuple[Dialab
     assert snapshot.upstreams["pay"].host == host
 
 
+def test_datagrams_have_listeners_of_their_own() -> None:
+    dns = Service("dns", RUN, protocol=Protocol.UDP)
+    layout = Layout(AT, {("web", "dns"): Address("127.0.0.1", 1)})
+    snapshot = compile_snapshot(project(Service("web", RUN, calls=("dns",)), dns, gateway=Gateway()), layout, {}, 1)
+    listener = snapshot.listeners["web->dns"]
+    assert (listener.opaque, listener.datagrams) == (True, True)
+    assert "dns" not in {route.to for route in snapshot.listeners["gateway"].names}
+
+
 def test_bytes_have_listeners_of_their_own_and_names_share_a_port() -> None:
     db = Service("db", RUN, protocol=Protocol.TCP)
     at, other = Address("127.0.0.1", 15_443), Address("127.0.0.1", 15_432)

@@ -48,9 +48,10 @@ def test_port_and_addresses_of_callees() -> None:
     assert whole == {"PORT": "21001", "ORDER_BOOK_URL": "http://127.0.0.1:20001", "PYTHONUNBUFFERED": "1"}
 
 
-def test_a_service_of_bytes_has_no_url_but_host_and_port() -> None:
+@pytest.mark.parametrize("protocol", [Protocol.TCP, Protocol.UDP])
+def test_a_service_of_bytes_has_no_url_but_host_and_port(protocol: Protocol) -> None:
     whole, argv = of_web(
-        protocol=Protocol.TCP,
+        protocol=protocol,
         argv=tuple(
             Template((Reference("order-book", attribute),)) for attribute in ("url", "host", "port", "address", "addr")
         ),
@@ -60,7 +61,7 @@ def test_a_service_of_bytes_has_no_url_but_host_and_port() -> None:
         "ORDER_BOOK_HOST": "127.0.0.1",
         "ORDER_BOOK_PORT": "20001",
     }
-    assert argv == ("tcp://127.0.0.1:20001", "127.0.0.1", "20001", "127.0.0.1:20001", "127.0.0.1:20001")
+    assert argv == (f"{protocol}://127.0.0.1:20001", "127.0.0.1", "20001", "127.0.0.1:20001", "127.0.0.1:20001")
 
 
 def test_a_service_of_grpc_has_what_its_clients_ask_for_too() -> None:

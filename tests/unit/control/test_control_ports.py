@@ -19,6 +19,7 @@ from minimesh.control.ports import (
     PortBook,
     ephemeral_range,
     is_free,
+    is_free_for_datagrams,
     load_ports,
     save_ports,
 )
@@ -63,6 +64,17 @@ def test_a_written_port_is_never_chosen() -> None:
     reserved = book()
     reserved.reserve(wanted)
     assert reserved.choose("web->orders") != wanted
+
+
+def test_the_ports_of_datagrams_are_others() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        assert is_free(port)
+        assert not is_free_for_datagrams(port)
+        assert book().choose("web->dns", wish=port) == port
+        assert book().choose("web->dns", wish=port, is_free=is_free_for_datagrams) != port
+    assert is_free_for_datagrams(port)
 
 
 def test_no_port_left() -> None:

@@ -79,9 +79,10 @@ def test_nothing_came_and_nothing_went() -> None:
     assert "orders -> - - - - - 404.123ms" in as_text(line)
 
 
-def test_a_connection_of_bytes_says_so_where_a_request_has_its_method() -> None:
-    record = RECORD._replace(method="", host="", target="", status=0, reason="", protocol="tcp", tries=1)
-    assert "orders -> payments TCP - - - 404.123ms in=52 out=91 try=1/2 endpoint=" in as_text(
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_a_connection_of_bytes_says_so_where_a_request_has_its_method(protocol: str) -> None:
+    record = RECORD._replace(method="", host="", target="", status=0, reason="", protocol=protocol, tries=1)
+    assert f"orders -> payments {protocol.upper()} - - - 404.123ms in=52 out=91 try=1/2 endpoint=" in as_text(
         access_line(record, WALL_OFFSET, 2)
     )
 
