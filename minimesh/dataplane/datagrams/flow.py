@@ -162,7 +162,7 @@ class Flow(Timed):
 
     def refuse_overload(self, limit: int) -> None:
         """There is no room for it."""
-        self._finish(OVERLOADED, f"{limit} flows are open at {self._entry.name}, as many as limits.connections lets be")
+        self._finish(OVERLOADED, f"{limit} flows are open at {self._entry.name}, as many as there may be")
 
     def take(self, data: Data) -> bool:
         """One more. False: it was not sent, and the flow is over."""
