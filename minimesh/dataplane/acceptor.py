@@ -4,15 +4,12 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from minimesh.dataplane.bound import Bound
+from minimesh.dataplane.bound import Around, Bound
 from minimesh.dataplane.connections import ServerConnection
-from minimesh.dataplane.ids import RandomBits
 from minimesh.dataplane.upstream import Upstream
-from minimesh.dataplane.wheel import Wheel
 from minimesh.model import snapshot
-from minimesh.telemetry import Telemetry
 
 BACKLOG = 4096
 ACCEPTS_A_TURN = 64
@@ -23,20 +20,8 @@ _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 class Acceptor(Bound):
     """Its callers make connections."""
 
-    def __init__(
-        self,
-        spec: snapshot.Listener,
-        bound: socket.socket,
-        *,
-        loop: asyncio.AbstractEventLoop,
-        wheel: Wheel,
-        telemetry: Telemetry,
-        monotonic: Callable[[], float],
-        random_bits: RandomBits,
-    ) -> None:
-        super().__init__(
-            spec, bound, loop=loop, wheel=wheel, telemetry=telemetry, monotonic=monotonic, random_bits=random_bits
-        )
+    def __init__(self, spec: snapshot.Listener, bound: socket.socket, around: Around) -> None:
+        super().__init__(spec, bound, around)
         self._adopting: set[asyncio.Task[object]] = set()
         self._unopened = 0
         self._connections: set[ServerConnection] = set()

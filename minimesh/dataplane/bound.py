@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 
 from minimesh.dataplane.ids import RandomBits
 from minimesh.dataplane.upstream import Upstream
@@ -11,38 +12,40 @@ from minimesh.model import snapshot
 from minimesh.telemetry import CounterKey, Telemetry
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What all the addresses of a plane share."""
+
+    loop: asyncio.AbstractEventLoop
+    wheel: Wheel
+    telemetry: Telemetry
+    monotonic: Callable[[], float]
+    random_bits: RandomBits
+
+
 class Bound:
     """Survives snapshots: `apply` swaps what it does, what is under way stays.
 
     paused: callers are left waiting outside, for want of room or of descriptors. accepted: who came so far."""
 
-    def __init__(
-        self,
-        spec: snapshot.Listener,
-        bound: socket.socket,
-        *,
-        loop: asyncio.AbstractEventLoop,
-        wheel: Wheel,
-        telemetry: Telemetry,
-        monotonic: Callable[[], float],
-        random_bits: RandomBits,
-    ) -> None:
+    def __init__(self, spec: snapshot.Listener, bound: socket.socket, around: Around) -> None:
+        telemetry = around.telemetry
         self.spec = spec
         self.limits = spec.limits
         self.name = spec.name
         self.source = spec.source.service
-        self.wheel = wheel
+        self.wheel = around.wheel
         self.ring = telemetry.ring
         self.unrouted = telemetry.counters.of(CounterKey(self.source, "", "-"))
-        self.monotonic = monotonic
-        self.random_bits = random_bits
+        self.monotonic = around.monotonic
+        self.random_bits = around.random_bits
         self.draining = False
         self.accepted = 0
         self.paused = False
         self.address: tuple[str, int] = bound.getsockname()[:2]
         """Where it really is (or was, once it drains)."""
         self._counters = telemetry.counters
-        self._loop = loop
+        self._loop = around.loop
         self._socket = bound
         self._frozen = False
 

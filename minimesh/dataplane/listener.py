@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 
 from minimesh.dataplane import grpcweb
 from minimesh.dataplane.acceptor import Acceptor
+from minimesh.dataplane.bound import Around
 from minimesh.dataplane.codec import Codec
 from minimesh.dataplane.connections import ServerConnection, Starts
 from minimesh.dataplane.exchange import Exchange
 from minimesh.dataplane.heads import RequestHead
-from minimesh.dataplane.ids import RandomBits
 from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.plan import BoundRoute, Plan
 from minimesh.dataplane.router import Router, host_of
@@ -18,10 +18,8 @@ from minimesh.dataplane.streams import ServerStream
 from minimesh.dataplane.transcoding import exchange as transcoding
 from minimesh.dataplane.transcoding.lane import Work
 from minimesh.dataplane.upstream import Upstream
-from minimesh.dataplane.wheel import Wheel
 from minimesh.model import snapshot
 from minimesh.model.reason import CROSS_SITE, FOREIGN_HOST, NO_ROUTE, Reason
-from minimesh.telemetry import Telemetry
 from minimesh.telemetry.counters import CounterKey
 
 _NO_HEAD = RequestHead(b"", b"", b"")
@@ -31,27 +29,9 @@ class Listener(Acceptor):
     """Its connections speak HTTP."""
 
     def __init__(
-        self,
-        spec: snapshot.Listener,
-        bound: socket.socket,
-        *,
-        loop: asyncio.AbstractEventLoop,
-        wheel: Wheel,
-        outbox: Outbox,
-        telemetry: Telemetry,
-        codec: Codec,
-        monotonic: Callable[[], float],
-        random_bits: RandomBits,
+        self, spec: snapshot.Listener, bound: socket.socket, around: Around, *, outbox: Outbox, codec: Codec
     ) -> None:
-        super().__init__(
-            spec,
-            bound,
-            loop=loop,
-            wheel=wheel,
-            telemetry=telemetry,
-            monotonic=monotonic,
-            random_bits=random_bits,
-        )
+        super().__init__(spec, bound, around)
         self.outbox = outbox
         self.router: Router[BoundRoute] = Router(())
         self._codec = codec

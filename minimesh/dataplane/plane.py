@@ -11,7 +11,7 @@ from random import Random, SystemRandom
 from socket import SOCK_DGRAM, SOCK_STREAM, socket
 
 from minimesh.dataplane.acceptor import bind
-from minimesh.dataplane.bound import Bound
+from minimesh.dataplane.bound import Around, Bound
 from minimesh.dataplane.codec import FAST, Codec
 from minimesh.dataplane.datagrams.listener import UdpListener, bind_datagrams
 from minimesh.dataplane.ids import traceparent
@@ -106,10 +106,10 @@ class DataPlane:
     ) -> None:
         self._loop = loop
         self._clock = clock
-        self._telemetry = telemetry
         self.codec = codec
         self._random = random or Random(SystemRandom().getrandbits(128))
         self._wheel = Wheel(clock.monotonic())
+        self._around = Around(loop, self._wheel, telemetry, clock.monotonic, self._random.getrandbits)
         self._outbox = Outbox(loop.call_soon)
         self._listeners: dict[str, Bound] = {}
         self._leaving: set[Bound] = set()
@@ -199,17 +199,9 @@ class DataPlane:
         return None
 
     def _listener(self, spec: snapshot.Listener, bound: socket) -> Bound:
-        return self._kind(spec)(
-            spec,
-            bound,
-            loop=self._loop,
-            wheel=self._wheel,
-            telemetry=self._telemetry,
-            monotonic=self._clock.monotonic,
-            random_bits=self._random.getrandbits,
-        )
+        return self._kind(spec)(spec, bound, self._around)
 
-    def _kind(self, spec: snapshot.Listener) -> Callable[..., Bound]:
+    def _kind(self, spec: snapshot.Listener) -> Callable[[snapshot.Listener, socket, Around], Bound]:
         if spec.datagrams:
             return UdpListener
         return TcpListener if spec.opaque else partial(Listener, outbox=self._outbox, codec=self.codec)

@@ -1,21 +1,17 @@
 """A bound address where datagrams come in."""
 
-import asyncio
 import contextlib
 import errno
 import os
 import socket
 from collections.abc import Callable, Mapping
 
-from minimesh.dataplane.bound import Bound
+from minimesh.dataplane.bound import Around, Bound
 from minimesh.dataplane.datagrams.flow import PROTOCOL, Client, Data, Flow
-from minimesh.dataplane.ids import RandomBits
 from minimesh.dataplane.tunnel.way import Way
 from minimesh.dataplane.upstream import EndpointPool, Upstream
-from minimesh.dataplane.wheel import Wheel
 from minimesh.model import snapshot
 from minimesh.model.address import Address
-from minimesh.telemetry import Telemetry
 from minimesh.telemetry.counters import CounterKey
 
 LARGEST_DATAGRAM = 65_535
@@ -31,20 +27,8 @@ class UdpListener(Bound):
 
     _way: Way
 
-    def __init__(
-        self,
-        spec: snapshot.Listener,
-        bound: socket.socket,
-        *,
-        loop: asyncio.AbstractEventLoop,
-        wheel: Wheel,
-        telemetry: Telemetry,
-        monotonic: Callable[[], float],
-        random_bits: RandomBits,
-    ) -> None:
-        super().__init__(
-            spec, bound, loop=loop, wheel=wheel, telemetry=telemetry, monotonic=monotonic, random_bits=random_bits
-        )
+    def __init__(self, spec: snapshot.Listener, bound: socket.socket, around: Around) -> None:
+        super().__init__(spec, bound, around)
         self.buffer = memoryview(bytearray(LARGEST_DATAGRAM))
         self._flows: dict[Client, Flow] = {}
         self._refusals: dict[Client, EndpointPool] = {}

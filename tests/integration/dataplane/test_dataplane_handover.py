@@ -67,7 +67,7 @@ async def test_a_kept_connection_goes_on_at_both_ends(stage: Stage) -> None:
         assert (await caller.answer()).body == b"ok"
         assert await stage.service.silent(), "the connection to the service was kept too"
         assert plane.statistics().listeners[GATEWAY].connections == 1
-        stage.telemetry = plane._telemetry
+        stage.telemetry = plane._around.telemetry
 
 
 async def test_what_comes_meanwhile_waits(stage: Stage) -> None:
@@ -94,7 +94,7 @@ async def test_what_comes_meanwhile_waits(stage: Stage) -> None:
         await service.send(OK)
         for caller in (half, piped, idle, late):
             assert (await caller.answer()).body == b"ok"
-        stage.telemetry = plane._telemetry
+        stage.telemetry = plane._around.telemetry
 
 
 async def test_what_does_not_end_is_cut_and_counted(stage: Stage) -> None:

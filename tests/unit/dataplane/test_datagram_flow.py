@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import pytest
 
+from minimesh.dataplane.bound import Around
 from minimesh.dataplane.codec import FAST
 from minimesh.dataplane.datagrams.flow import ANSWERS_A_TURN, LAST_WORD, Flow
 from minimesh.dataplane.datagrams.listener import DATAGRAMS_A_TURN, UdpListener
@@ -133,11 +134,7 @@ class Mesh:
         self.listener = Offline(
             listener,
             cast("socket.socket", self.bound),
-            loop=cast("Any", self.loop),
-            wheel=self.wheel,
-            telemetry=self.telemetry,
-            monotonic=self.clock.monotonic,
-            random_bits=Random(5).getrandbits,
+            Around(cast("Any", self.loop), self.wheel, self.telemetry, self.clock.monotonic, Random(5).getrandbits),
         )
         self.listener.made, self.listener.unwilling = [], {}
         self.listener.apply(listener, {"dns": self.upstream})
