@@ -7,10 +7,12 @@ import os
 import pty
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -124,6 +126,56 @@ def test_what_was_changed_since_the_start_stays(shop: Installed) -> None:
     assert [[each["pid"] for each in service["instances"]] for service in shop.services().values()] == [
         pids_of[:1] for pids_of in pids
     ]
+
+
+ECHO = """\
+import os, socket
+service = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+service.bind(("127.0.0.1", int(os.environ["PORT"])))
+print("listening", flush=True)
+while True:
+    data, caller = service.recvfrom(65535)
+    service.sendto(data, caller)
+"""
+
+
+def test_no_datagram_is_lost(shop: Installed) -> None:
+    """Neither in an upgrade, nor where the caller's flow ends because other replicas are there."""
+    (shop.root / "echo.py").write_text(ECHO)
+    echo = '[services.echo]\nrun = ["python3", "echo.py"]\nprotocol = "udp"\nready = { log = "listening" }\n'
+    file = shop.root / "minimesh.toml"
+    file.write_text(TOML.replace("[services.web]\n", f'{echo}[services.web]\ncalls = ["echo"]\n'))
+    shop.start()
+    variables = dict(line.removeprefix("export ").split("=", 1) for line in shop.run("env", "web").splitlines())
+    over, lost, count = threading.Event(), list[int](), [0]
+
+    def call() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller:
+            caller.settimeout(PATIENCE)
+            caller.connect((variables["ECHO_HOST"], int(variables["ECHO_PORT"])))
+            while not over.is_set():
+                count[0] += 1
+                caller.send(b"%d" % count[0])
+                try:
+                    while caller.recv(100) != b"%d" % count[0]:
+                        pass
+                except TimeoutError:
+                    lost.append(count[0])
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    try:
+        for change in (shop.upgrade, partial(shop.run, "scale", "echo=2"), shop.upgrade):
+            before = count[0]
+            until(lambda: count[0] > before + 10)  # noqa: B023 - asked at once
+            change()
+        shop.run("scale", "echo=1")
+        before = count[0]
+        until(lambda: count[0] > before + 10)
+    finally:
+        over.set()
+        caller.join(PATIENCE)
+    assert lost == []
 
 
 def test_files_are_watched_as_before(shop: Installed) -> None:
