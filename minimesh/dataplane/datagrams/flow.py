@@ -58,8 +58,8 @@ class Entry(Protocol):
         """Call `arrived` whenever something waits there; None: no more."""
         ...
 
-    def over(self, client: Client, refused: EndpointPool | None) -> None:
-        """The flow of this caller has ended. refused: the endpoint where nobody listens."""
+    def over(self, flow: "Flow", refused: EndpointPool | None) -> None:
+        """It has ended. refused: the endpoint where nobody listens."""
         ...
 
 
@@ -70,7 +70,6 @@ class Flow(Timed):
 
     __slots__ = (
         "_answered",
-        "_client",
         "_connected",
         "_entry",
         "_idle",
@@ -85,6 +84,7 @@ class Flow(Timed):
         "_way",
         "bytes_in",
         "bytes_out",
+        "client",
         "leaving",
     )
 
@@ -94,7 +94,7 @@ class Flow(Timed):
         self.leaving = False
         self._entry = entry
         self._way = way
-        self._client = client
+        self.client = client
         self._connected: socket.socket | None = None
         self._pool: EndpointPool | None = None
         self._idle = way.upstream.spec.timeouts.idle
@@ -165,11 +165,10 @@ class Flow(Timed):
         self._finish(OVERLOADED, f"{limit} flows are open at {self._entry.name}, as many as there may be")
 
     def take(self, data: Data) -> bool:
-        """One more. False: it was not sent, and the flow is over."""
+        """One more. False: it was not sent, and needs another flow: this one is over, or passes on answers at most."""
         connected = self._connected
         assert connected is not None, "what is over is not asked"
         if self.leaving:
-            self._finish(detail="its endpoint left")
             return False
         try:
             connected.send(data)
@@ -191,11 +190,10 @@ class Flow(Timed):
     # --- from the endpoint -------------------------------------------------------------------------------------
 
     def _read(self) -> None:
-        connected, entry, client = self._connected, self._entry, self._client
+        connected, entry, client = self._connected, self._entry, self.client
+        assert connected is not None, "what is over reads nothing"
         buffer = entry.buffer
         for _ in range(ANSWERS_A_TURN):
-            if connected is None:
-                return
             try:
                 size = connected.recv_into(buffer)
             except (BlockingIOError, InterruptedError):
@@ -283,14 +281,14 @@ class Flow(Timed):
                 self.bytes_in,
                 self.bytes_out,
                 self._tries,
-                f"{self._client[0]}:{self._client[1]}",
+                f"{self.client[0]}:{self.client[1]}",
                 PROTOCOL,
                 -1,
                 0,
                 0,
             )
         )
-        entry.over(self._client, pool if refused else None)
+        entry.over(self, pool if refused else None)
 
 
 def _sent_first(connected: socket.socket, data: Data) -> int:

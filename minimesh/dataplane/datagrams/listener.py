@@ -31,12 +31,14 @@ class UdpListener(Bound):
         super().__init__(spec, bound, around)
         self.buffer = memoryview(bytearray(LARGEST_DATAGRAM))
         self._flows: dict[Client, Flow] = {}
+        self._leaving: set[Flow] = set()
+        """To endpoints that leave, of callers that have another flow already."""
         self._refusals: dict[Client, EndpointPool] = {}
         """Where nobody listened, for the next flow of the same caller."""
 
     @property
     def connections(self) -> int:
-        return len(self._flows)
+        return len(self._flows) + len(self._leaving)
 
     def apply(self, spec: snapshot.Listener, upstreams: Mapping[str, Upstream]) -> None:
         super().apply(spec, upstreams)
@@ -59,6 +61,9 @@ class UdpListener(Bound):
 
     def _begin(self, client: Client, data: Data) -> None:
         flow = Flow(self, self._way, client)
+        leaving = self._flows.pop(client, None)
+        if leaving is not None:
+            self._leaving.add(leaving)
         if len(self._flows) >= self.limits.connections:
             flow.refuse_overload(self.limits.connections)
         elif flow.begin(data, self._refusals.pop(client, None)):
@@ -89,8 +94,11 @@ class UdpListener(Bound):
         else:
             self._loop.add_reader(connected, arrived)
 
-    def over(self, client: Client, refused: EndpointPool | None) -> None:
-        self._flows.pop(client, None)
+    def over(self, flow: Flow, refused: EndpointPool | None) -> None:
+        client = flow.client
+        self._leaving.discard(flow)
+        if self._flows.get(client) is flow:
+            del self._flows[client]
         if refused is not None:
             if len(self._refusals) >= _REFUSALS_KEPT:
                 self._refusals.clear()
@@ -108,13 +116,16 @@ class UdpListener(Bound):
 
     def _end_all(self, why: str) -> int:
         """How many of them were owed an answer."""
-        return sum(flow.end(why) for flow in tuple(self._flows.values()))
+        return sum(flow.end(why) for flow in self._all())
+
+    def _all(self) -> tuple[Flow, ...]:
+        return (*self._flows.values(), *self._leaving)
 
     # --- handed over to the next image of this process ---------------------------------------------------------
 
     def busy(self, since: float) -> bool:
         """An answer is under way. None takes long, so it does not matter since when."""
-        return any(flow.owed for flow in self._flows.values())
+        return any(flow.owed for flow in self._all())
 
     def cut_busy(self) -> int:
         """All flows, which begin anew with the next datagram; those without an answer under way lose nothing."""

@@ -304,6 +304,26 @@ def test_an_endpoint_that_leaves_is_active_while_it_owes_an_answer_and_not_for_l
     mesh.nothing_is_left()
 
 
+def test_an_answer_of_the_endpoint_that_leaves_passes_also_when_the_caller_goes_on() -> None:
+    mesh = Mesh(endpoints=2)
+    mesh.send(b"a", sender=("127.0.0.1", 50_001))
+    mesh.send(b"b")
+    mesh.leave(1)
+    mesh.send(b"c")
+    _, leaving, other = mesh.sockets(3)
+    assert (leaving.sent, other.sent) == ([(b"b", None)], [(b"c", None)])
+    mesh.answer(leaving, b"B")
+    mesh.answer(other, b"C")
+    assert mesh.bound.sent == [(b"B", WEB), (b"C", WEB)]
+    assert mesh.listener.connections == 3
+    mesh.pass_time(LAST_WORD + 2 * TICK)
+    assert mesh.listener.connections == 2
+    mesh.send(b"d")
+    assert other.sent[-1] == (b"d", None)
+    mesh.pass_time(IDLE + 2 * TICK)
+    mesh.nothing_is_left()
+
+
 def test_who_never_gets_an_answer_keeps_nobody_waiting() -> None:
     """A log collector or a counter of events says nothing."""
     mesh = Mesh()
