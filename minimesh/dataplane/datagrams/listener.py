@@ -78,7 +78,7 @@ class UdpListener(Bound):
             connected.setblocking(False)
             connected.connect((address.host, address.port))
             # A port that nobody listens on may be chosen for our own end, which would then answer itself.
-            if connected.getsockname()[1] == address.port:
+            if connected.getsockname()[:2] == (address.host, address.port):
                 raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
         except BaseException:
             connected.close()
