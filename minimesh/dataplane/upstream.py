@@ -19,7 +19,7 @@ from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.streams import ClientEvents, ClientStream
 from minimesh.dataplane.wheel import Wheel
 from minimesh.model import snapshot
-from minimesh.model.address import Address
+from minimesh.model.address import Dialable
 from minimesh.model.reason import CONNECT_TIMEOUT, OUT_OF_DESCRIPTORS, UPSTREAM_REFUSED, Reason
 from minimesh.model.service import Protocol
 from minimesh.model.transcoding import Transcoding
@@ -266,12 +266,12 @@ class EndpointPool:
             return connection
         raise failure
 
-    def in_turn(self) -> tuple[Address, ...]:
+    def in_turn(self) -> tuple[Dialable, ...]:
         """Its addresses, the one that answered last time first."""
         first, addresses = self._first_address, self.spec.addresses
         return (*addresses[first:], *addresses[:first])
 
-    def answered_at(self, address: Address) -> None:
+    def answered_at(self, address: Dialable) -> None:
         self._first_address = self.spec.addresses.index(address)
 
     def _addresses(self) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import inf
 
+from minimesh.model.address import Dialable, UnixAddress
 from minimesh.model.project import GATEWAY, Gateway
 from minimesh.model.service import Protocol, Service, Timeouts
 from minimesh.spec import codes
@@ -65,9 +66,16 @@ def timeouts_in_force(fields: Fields, timeouts: Timeouts, protocol: Protocol | N
 
 def check_breaker(fields: Fields, protocol: Protocol | None) -> None:
     """It counts requests."""
-    if protocol is Protocol.UDP and fields.wrote("breaker") and _is_own(fields["breaker"]):
-        message = f"{fields.node.name} speaks udp, of which the mesh sees no requests that `breaker` could count"
+    if protocol in (Protocol.TCP, Protocol.UDP) and fields.wrote("breaker") and _is_own(fields["breaker"]):
+        message = f"{fields.node.name} speaks {protocol}, of which the mesh sees no requests that `breaker` could count"
         fields["breaker"].note_key(codes.CONFLICT, message, "take `breaker` out")
+
+
+def check_addresses(fields: Fields, addresses: tuple[Dialable, ...], protocol: Protocol | None) -> None:
+    """A socket file takes connections."""
+    if protocol is Protocol.UDP and any(isinstance(address, UnixAddress) for address in addresses):
+        message = f"{fields.node.name} speaks udp, which has no socket files"
+        fields["address"].note(codes.CONFLICT, message, 'address = "127.0.0.1:5353"')
 
 
 def _is_own(node: Node) -> bool:

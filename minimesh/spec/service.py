@@ -20,7 +20,7 @@ from minimesh.spec.kinds import DURATION, DURATION_RANGE, Choice, Integer, Off, 
 from minimesh.spec.many import ListOf, OneOrMore
 from minimesh.spec.names import name
 from minimesh.spec.node import Node, Role, table_name
-from minimesh.spec.opaque import NO_LIMIT, check_breaker, timeouts_in_force
+from minimesh.spec.opaque import NO_LIMIT, check_addresses, check_breaker, timeouts_in_force
 from minimesh.spec.process import CALLS, DEPENDS_ON, PROCESS_KEYS, STOP, process
 from minimesh.spec.ready import READY, Asked
 from minimesh.spec.scale import REPLICAS
@@ -157,6 +157,7 @@ LATER = (
 def _service(fields: Fields) -> Service:
     _check_kind(fields)
     check_breaker(fields, fields.get(PROTOCOL, None))
+    check_addresses(fields, fields.get(ADDRESSES, ()), fields.get(PROTOCOL, None))
     port = fields.get(PORT, None)
     service = Service(
         fields.node.name,

@@ -146,6 +146,7 @@ class Flow(Timed):
         """Raises the last OSError."""
         failure = OSError("the endpoint has no address")
         for address in pool.in_turn():
+            assert isinstance(address, Address), "a service that speaks udp has no socket files"
             try:
                 connected = self._entry.connect(address)
             except OSError as error:

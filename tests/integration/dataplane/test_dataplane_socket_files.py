@@ -208,7 +208,7 @@ async def test_a_kept_connection_goes_on_in_the_next_image(stage: Stage, file: P
     async with next_image(stage) as plane:
         await answered(caller, kept)
         assert await service.silent(), "the connection to the service was kept too"
-        stage.telemetry = plane._telemetry
+        stage.telemetry = plane._around.telemetry
 
 
 async def test_bytes_pass_and_so_do_their_ends(stage: Stage, file: Path) -> None:
