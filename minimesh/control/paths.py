@@ -62,7 +62,7 @@ class StateFolder:
 
     @property
     def socket_hint(self) -> Path:
-        """Names the control socket where that cannot be in this folder."""
+        """Names the control socket where that cannot be in this folder, and the folder that it is of."""
         return self.path / "control.path"
 
     def create(self) -> None:
@@ -84,9 +84,11 @@ class StateFolder:
     def bound_socket(self, environ: Mapping[str, str] = os.environ) -> Path:
         """Where a running mesh of this project has bound it, whatever its environment was."""
         try:
-            return Path(self.socket_hint.read_text().strip())
+            path, _, root = self.socket_hint.read_text().strip().partition("\n")
         except OSError:
             return self.socket(environ)
+        # In a copy of a folder the hint is still that of the original.
+        return Path(path) if root in ("", str(self.root)) else self.socket(environ)
 
 
 def runtime_folder(environ: Mapping[str, str]) -> Path:

@@ -19,7 +19,7 @@ def bind_control_socket(folder: StateFolder) -> socket.socket:
         folder.socket_hint.unlink(missing_ok=True)
     else:
         make_private(path.parent)
-        write_private(folder.socket_hint, f"{path}\n")
+        write_private(folder.socket_hint, f"{path}\n{folder.root}\n")
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)

@@ -119,9 +119,10 @@ def test_a_mesh_that_has_only_just_got_its_folder_can_be_stopped(shop: Path) -> 
     assert "error[MM401]" in run(shop, "down", code=3).stderr
 
 
-def test_the_copy_of_a_folder_leaves_the_services_of_the_original_alone(tmp_path: Path) -> None:
-    original, copy = tmp_path / "original", tmp_path / "copy"
-    original.mkdir()
+@pytest.mark.parametrize("depth", ["near", "far/" * 20], ids=["near", "with its socket elsewhere"])
+def test_the_copy_of_a_folder_leaves_the_services_of_the_original_alone(tmp_path: Path, depth: str) -> None:
+    original, copy = tmp_path / depth / "original", tmp_path / depth / "copy"
+    original.mkdir(parents=True)
     (original / "minimesh.toml").write_text(TOML)
     run(original, "up", "-d")
     try:

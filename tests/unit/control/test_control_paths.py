@@ -42,8 +42,16 @@ def test_a_client_follows_the_hint_whatever_its_own_environment(tmp_path: Path) 
     folder = StateFolder(tmp_path)
     folder.create()
     assert folder.bound_socket({}) == tmp_path / ".minimesh/control.sock"
-    write_private(folder.socket_hint, "/run/user/7/minimesh/abc.sock\n")
-    assert folder.bound_socket({}) == Path("/run/user/7/minimesh/abc.sock")
+    for hint in ("/run/user/7/minimesh/abc.sock\n", f"/run/user/7/minimesh/abc.sock\n{tmp_path}\n"):
+        write_private(folder.socket_hint, hint)
+        assert folder.bound_socket({}) == Path("/run/user/7/minimesh/abc.sock")
+
+
+def test_the_hint_in_the_copy_of_a_folder_is_not_its_own(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path)
+    folder.create()
+    write_private(folder.socket_hint, "/run/user/7/minimesh/abc.sock\n/home/me/original\n")
+    assert folder.bound_socket({}) == tmp_path / ".minimesh/control.sock"
 
 
 def test_a_folder_that_others_can_enter_is_refused(tmp_path: Path) -> None:
