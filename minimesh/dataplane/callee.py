@@ -185,7 +185,8 @@ class CalleeConnection(ClientConnection, Timed):
             if self._paused:
                 self.resume()
             self._home.release(self)
-            self._wait(self._home.keep_limit)
+            if self._exchange is None:
+                self._wait(self._home.keep_limit)
         else:
             self.transport.close()
 

@@ -6,6 +6,7 @@ import errno
 import os
 import select
 import socket
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -33,6 +34,7 @@ C = TypeVar("C", ClientConnection, MultiplexedConnection, Dialled)
 
 KEPT_SECONDS = 60.0
 KEPT_CONNECTIONS = 1024
+MOST_DIALS = 64
 _HTTP2 = (Protocol.H2, Protocol.GRPC)
 _GONE = select.POLLIN | select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 
@@ -47,6 +49,7 @@ class EndpointPool:
         self.idle_limit = upstream.spec.timeouts.idle
         self.keep_limit = KEPT_SECONDS
         self._dialling = 0
+        self._waiting: deque[Dial] = deque()
         self._upstream = upstream
         self._idle: list[ClientConnection] = []
         self._open: set[Dialled] = set()
@@ -66,7 +69,7 @@ class EndpointPool:
     @property
     def active(self) -> int:
         """Exchanges on its connections, connections that are being dialled for one, flows that are owed an answer."""
-        return len(self._open) - len(self._idle) + self._dialling + self._hub.active + self._owed
+        return len(self._open) - len(self._idle) + self._dialling + len(self._waiting) + self._hub.active + self._owed
 
     @property
     def idle(self) -> int:
@@ -109,9 +112,13 @@ class EndpointPool:
         return dial
 
     def fall_back(self, dial: Dial) -> None:
-        """Dial as HTTP/1, after an attempt at HTTP/2 or without one."""
-        self._dialling += 1
-        self._upstream.spawn(self._dial(dial))
+        """Dial as HTTP/1, after an attempt at HTTP/2 or without one. A loop that is behind would let too many dials run
+        into their limit: what comes beyond waits for one of these, or for a connection that is free before."""
+        if self._dialling < MOST_DIALS:
+            self._dialling += 1
+            self._upstream.spawn(self._dial(dial))
+        else:
+            self._waiting.append(dial)
 
     def spawn_dial(self, hub: Hub) -> None:
         self._upstream.spawn(hub.dial_one())
@@ -143,10 +150,22 @@ class EndpointPool:
         return bool(poll.poll(0))
 
     def release(self, connection: ClientConnection) -> None:
-        if self._retired or len(self._idle) >= KEPT_CONNECTIONS:
+        if self._waiting and (exchange := self._next()) is not None:
+            connection.attend(exchange)
+            exchange.client_ready(connection)
+        elif self._retired or len(self._idle) >= KEPT_CONNECTIONS:
             connection.transport.close()
         else:
             self._idle.append(connection)
+
+    def _next(self) -> ClientEvents | None:
+        """Who waits for a connection, the first of those that still do."""
+        while self._waiting:
+            dial = self._waiting.popleft()
+            exchange, dial.exchange = dial.exchange, None
+            if exchange is not None:
+                return exchange
+        return None
 
     def lost(self, connection: Dialled) -> None:
         self._open.discard(connection)
@@ -195,9 +214,12 @@ class EndpointPool:
         self._dialling -= 1
         exchange, dial.exchange = dial.exchange, None
         if isinstance(made, tuple):
-            if exchange is not None:
+            while exchange is not None:
                 exchange.client_failed(*made)
+                exchange = self._next()
             return
+        if self._waiting:
+            self.fall_back(self._waiting.popleft())
         self._open.add(made)
         if exchange is None:
             # Its caller left. Kept, it would be a connection that no answer has shown to be good.

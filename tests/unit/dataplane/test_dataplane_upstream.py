@@ -215,3 +215,79 @@ def test_pools_are_carried_over_by_name_and_addresses() -> None:
         assert second.idle_limit == 7
 
     asyncio.run(run())
+
+
+def crowd(pool: EndpointPool, size: int) -> list[Waiting]:
+    waiting = [Waiting() for _ in range(size)]
+    for each in waiting:
+        pool.dial(each, REQUEST)
+    return waiting
+
+
+def test_no_more_are_dialled_at_once_than_the_loop_can_follow() -> None:
+    async def run() -> None:
+        loop = Loop(lambda host: None)
+        pool = upstream_of(loop, connect=5.0).pools[0]
+        crowd(pool, module.MOST_DIALS + 10)
+        await asyncio.sleep(0)
+        assert len(loop.dialled) == module.MOST_DIALS
+        assert pool.active == module.MOST_DIALS + 10
+
+    asyncio.run(run())
+
+
+def test_who_waits_has_the_next_dial() -> None:
+    async def run() -> None:
+        loop = Loop(lambda host: True)
+        pool = upstream_of(loop).pools[0]
+        waiting = crowd(pool, module.MOST_DIALS * 2)
+        for each in waiting:
+            await asyncio.wait_for(each.over.wait(), 5)
+        assert all(each.stream is not None for each in waiting)
+        assert pool.active == len(loop.transports) == len(waiting)
+
+    asyncio.run(run())
+
+
+def test_a_connection_that_becomes_free_goes_to_who_waits() -> None:
+    async def run() -> None:
+        answers = True
+
+        def answer(host: str) -> bool | None:
+            return True if answers else None
+
+        loop = Loop(answer)
+        pool = upstream_of(loop, connect=5.0).pools[0]
+        first = await dialled(pool)
+        answers = False
+        crowd(pool, module.MOST_DIALS)
+        gone, next_ = Waiting(), Waiting()
+        pool.dial(gone, REQUEST).exchange = None
+        pool.dial(next_, REQUEST)
+        assert first.stream is not None
+        first.stream.send_head(REQUEST, b"id", b"", b"", True)
+        loop.transports[0].feed(OK)
+        assert first.ended
+        assert next_.stream is first.stream
+        assert gone.stream is None
+        assert pool.idle == 0
+        next_.stream.send_head(REQUEST, b"id", b"", b"", True)
+        loop.transports[0].feed(OK)
+        assert next_.ended
+        assert pool.idle == 1
+
+    asyncio.run(run())
+
+
+def test_who_waits_for_an_endpoint_that_refuses_is_told_so_at_once() -> None:
+    async def run() -> None:
+        loop = Loop(lambda host: ConnectionRefusedError(errno.ECONNREFUSED, "refused"))
+        pool = upstream_of(loop).pools[0]
+        waiting = crowd(pool, module.MOST_DIALS * 2)
+        for each in waiting:
+            await asyncio.wait_for(each.over.wait(), 5)
+        assert {each.failure for each in waiting} == {UPSTREAM_REFUSED}
+        await asyncio.sleep(0)
+        assert pool.active == 0
+
+    asyncio.run(run())
