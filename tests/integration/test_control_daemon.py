@@ -222,7 +222,8 @@ def test_a_path_that_is_too_long_for_a_socket(start: Start, tmp_path: Path) -> N
     daemon = Daemon(deep)
     try:
         daemon.wait_ready()
-        hint = (deep / ".minimesh/control.path").read_text().strip()
+        hint, whose = (deep / ".minimesh/control.path").read_text().splitlines()
+        assert whose == str(deep)
         assert len(hint) <= 100
         assert Path(hint).stat().st_mode & 0o777 == 0o600
         assert Path(hint).parent.stat().st_mode & 0o777 == 0o700

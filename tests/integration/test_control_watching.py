@@ -18,7 +18,7 @@ watch = {watch}
 restart = {{ policy = "on-failure", backoff = "10ms..20ms", max = 1 }}
 """
 SLEEP = '["sleep", "1000"]'
-HEARS = '''"trap 'echo heard >> heard' HUP; while true; do sleep 0.05; done"'''
+HEARS = '''"trap 'echo heard >> heard' HUP; echo > listens; while true; do sleep 0.05; done"'''
 HEAD = 'version = 1\n[mesh]\nname = "shop"\n'
 
 
@@ -100,6 +100,7 @@ def test_what_git_leaves_out_and_what_is_as_it_was_restarts_nobody(start: Start,
 
 def test_a_signal_keeps_the_process(start: Start) -> None:
     mesh = start(service("web", '{ paths = ["web.conf"], action = "signal:HUP" }', HEARS))
+    assert until((mesh.root / "listens").exists)
     pids = mesh.pids("web")
     mesh.put("web.conf", "1")
     assert until((mesh.root / "heard").exists)

@@ -21,6 +21,7 @@ from minimesh.telemetry import Telemetry
 from minimesh.telemetry.accesslog import fault_of
 from tests.integration.dataplane.stage import ANY_PORT, EACH_CODEC, OUTBOUND, TRUST_DOMAIN, Stage, until
 from tests.integration.dataplane.wire import PATIENCE
+from tests.processes import free_port
 
 pytestmark = [pytest.mark.anyio, EACH_CODEC]
 
@@ -313,14 +314,16 @@ async def test_a_listener_that_goes_ends_its_flows(udp: Datagrams) -> None:
 
 async def test_bytes_and_datagrams_may_have_the_same_port(udp: Datagrams) -> None:
     udp.open(*at(udp.echo()))
-    assert await udp.caller().ask(b"x") == b"x"
     old = udp.stage.snapshot
-    address = Address(*udp.stage.plane.address(OUTBOUND))
-    web = replace(old.listeners[OUTBOUND], address=address, datagrams=False)
+    address = Address("127.0.0.1", free_port())
+    web = replace(old.listeners[OUTBOUND], address=address)
     udp.stage.apply(replace(old, generation=2, listeners={OUTBOUND: web}))
+    assert await udp.caller().ask(b"x") == b"x"
+    web = replace(old.listeners[OUTBOUND], address=address, datagrams=False)
+    udp.stage.apply(replace(old, generation=3, listeners={OUTBOUND: web}))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free, socket.create_connection(address_of(address)):
         free.bind(address_of(address))
-    udp.stage.apply(replace(old, generation=3, listeners={OUTBOUND: replace(web, datagrams=True)}))
+    udp.stage.apply(replace(old, generation=4, listeners={OUTBOUND: replace(web, datagrams=True)}))
     assert await udp.caller().ask(b"y") == b"y"
 
 

@@ -46,7 +46,7 @@ async def test_a_crash_loop_ends_with_its_cause(stage: "Stage") -> None:
 async def test_a_crash_loop_is_one_while_it_is_tried_again_and_until_a_run_has_lasted(
     stage: "Stage", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restarts, "STEADY", 0.3)
+    monkeypatch.setattr(restarts, "STEADY", 1.5)
     source = """
         import os, sys, time
         with open("runs", "a+") as file:
