@@ -113,23 +113,7 @@ class Requests:
 
     def _read_all(self, block: bytes, end: bool, decoder: Decoder[Field]) -> RequestHead:
         fields = decoder.decode(block)
-        facts = Facts()
-        pseudo: dict[bytes, bytes] = {}
-        kept: list[Field] = []
-        special: list[Field] = []
-        for field in fields:
-            kind = field.kind
-            if kind == PLAIN:
-                kept.append(field)
-            elif kind == PSEUDO:
-                _note_pseudo(field, pseudo, field is not fields[len(pseudo)])
-            elif kind != DROPPED:
-                special.append(field)
-        _apply_pseudo(facts, pseudo)
-        if special:
-            _note_all(facts, special, kept)
-        facts.fields = _joined(kept)
-        target = _canonical(pseudo[b":path"], facts.method, self._limits)
+        facts, target = _read(fields, self._limits)
         if decoder.stateless and len(block) < _LONGEST_REMEMBERED:
             self._remember(block, facts, fields)
         return _head(facts, target, end)
@@ -144,6 +128,32 @@ class Requests:
 
 requests_of = lru_cache(maxsize=16)(Requests)
 """The one for these limits."""
+
+
+def read_fields(fields: list[Field], end: bool, limits: Limits) -> RequestHead:
+    """What a block that is decoded already says. `end`: there is no body. Raises Malformed."""
+    return _head(*_read(fields, limits), end)
+
+
+def _read(fields: list[Field], limits: Limits) -> tuple[Facts, bytes]:
+    """With the path."""
+    facts = Facts()
+    pseudo: dict[bytes, bytes] = {}
+    kept: list[Field] = []
+    special: list[Field] = []
+    for field in fields:
+        kind = field.kind
+        if kind == PLAIN:
+            kept.append(field)
+        elif kind == PSEUDO:
+            _note_pseudo(field, pseudo, field is not fields[len(pseudo)])
+        elif kind != DROPPED:
+            special.append(field)
+    _apply_pseudo(facts, pseudo)
+    if special:
+        _note_all(facts, special, kept)
+    facts.fields = _joined(kept)
+    return facts, _canonical(pseudo[b":path"], facts.method, limits)
 
 
 def _path_in(block: bytes) -> tuple[int, int]:

@@ -32,6 +32,16 @@ def read_response(block: bytes, end: bool, method: bytes, upgrade: bytes, decode
         if known is not None:
             return known
     fields = decoder.decode(block)
+    head = response_in(fields, end, method, upgrade)
+    if plain and not any(field.name in SECRETS for field in fields):
+        if len(_heads) >= _MOST_REMEMBERED:
+            _heads.clear()
+        _heads[block, end] = head
+    return head
+
+
+def response_in(fields: list[Field], end: bool, method: bytes, upgrade: bytes) -> ResponseHead:
+    """The same of a block that is decoded already. Raises Malformed."""
     status = _status_in(fields)
     kept: list[Field] = []
     length = -1
@@ -44,12 +54,7 @@ def read_response(block: bytes, end: bool, method: bytes, upgrade: bytes, decode
                 kept.append(field)
         elif field.kind == PSEUDO:
             raise Malformed(UPSTREAM_PROTOCOL, f"{field.name.decode()} is misplaced")
-    head = _head(status, kept, length, end, method, upgrade)
-    if plain and not any(field.name in SECRETS for field in fields):
-        if len(_heads) >= _MOST_REMEMBERED:
-            _heads.clear()
-        _heads[block, end] = head
-    return head
+    return _head(status, kept, length, end, method, upgrade)
 
 
 def _status_in(fields: list[Field]) -> int:
@@ -95,14 +100,17 @@ def read_trailers(block: bytes, decoder: Decoder[Field], fault: Reason) -> Field
         if known is not None:
             return known
     fields = decoder.decode(block)
-    if any(field.name[:1] == b":" for field in fields):
-        raise Malformed(fault, "there is a pseudo-field in the trailers")
-    kept = [field for field in fields if field.kind != DROPPED and field.name not in _NOT_IN_TRAILERS]
-    if not kept:
-        return None
-    trailers = joined(kept)
-    if plain and not any(field.name in SECRETS for field in fields):
+    trailers = trailers_in(fields, fault)
+    if plain and trailers is not None and not any(field.name in SECRETS for field in fields):
         if len(_trailers) >= _MOST_REMEMBERED:
             _trailers.clear()
         _trailers[block] = trailers
     return trailers
+
+
+def trailers_in(fields: list[Field], fault: Reason) -> Fields | None:
+    """The same of a block that is decoded already. Raises Malformed."""
+    if any(field.name[:1] == b":" for field in fields):
+        raise Malformed(fault, "there is a pseudo-field in the trailers")
+    kept = [field for field in fields if field.kind != DROPPED and field.name not in _NOT_IN_TRAILERS]
+    return joined(kept) if kept else None
