@@ -148,14 +148,15 @@ class ReferenceHttp2Client(ReferenceConnection, MultiplexedConnection):
 
     def head_came(self, number: int, block: bytes, end: bool) -> None:
         stream = self.streams.get(number)
-        unpacked = self._unpacker.unpack(block)
         if stream is None or stream.remote_ended:
             if self.is_idle(number):
                 raise ConnectionFault(Code.PROTOCOL_ERROR, f"there is an answer on stream {number}, which is not open")
             if number not in self.forgiven:
                 raise ConnectionFault(Code.STREAM_CLOSED, f"there is an answer on stream {number}, which is over")
+            self._unpacker.unpack(block)
             return
         assert isinstance(stream, ReferenceClientStream)
+        unpacked = self._unpacker.unpack(block)
         try:
             stream.head(self._unpacker.read(unpacked), end)
         except (Malformed, TooLarge) as error:

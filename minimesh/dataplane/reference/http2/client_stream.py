@@ -121,6 +121,8 @@ class ReferenceClientStream(ReferenceStream, ClientStream):
         self.cut(UPSTREAM_PROTOCOL, detail, Fate.UNKNOWN)
 
     def was_reset(self, code: int) -> None:
+        # Some endpoints end an answer that they have just reset (grpc): no reason to give up a connection of many.
+        self.connection.forgive(self.number)
         refused = code == Code.REFUSED_STREAM and not self.answered
         self.cut(UPSTREAM_RESET, f"it reset the stream: {name_of(code)}", Fate.UNPROCESSED if refused else Fate.UNKNOWN)
 
