@@ -50,7 +50,7 @@ are looked at every two seconds instead, so changes are still noticed, later. Th
 until the next boot; a file in /etc/sysctl.d keeps it. More than 100,000 files are not watched at all: narrow the
 globs, or name folders in `ignore`.""",
     UNKNOWN_CODEC: """\
-MINIMESH_CODEC chooses what reads and writes HTTP/1.1; there is no codec of that name. Without it the
+MINIMESH_CODEC chooses what reads and writes HTTP; there is no codec of that name. Without it the
 fast one is taken.""",
     CANNOT_SCALE: """\
 Replicas listen on different ports, so a service that has its `port` written is alone; without `port` each

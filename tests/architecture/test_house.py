@@ -43,6 +43,14 @@ def test_protobuf_is_for_who_asks_for_it() -> None:
     assert not [name for name in done.stdout.split() if name.startswith("google")]
 
 
+def test_the_reference_codec_is_for_who_asks_for_it() -> None:
+    code = "import sys, minimesh.control.daemon; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "minimesh.dataplane.codecs" in loaded
+    assert not loaded & {"h11", "h2", "hpack", "hyperframe", "minimesh.dataplane.reference"}
+
+
 # What costs a task, a timer or a string on each request is banned from the data plane; where a connection or the
 # start needs it, it stands here with its reason.
 ALLOWED_AWAITS = {

@@ -54,7 +54,7 @@ class ReferenceClientStream(ReferenceStream, ClientStream):
         if head.status < 200 and head.status != 101:
             self._interim(head, end)
             return
-        self.connection.give_head(self.number, _STATUS % head.status, end)
+        self.connection.give_head(self.number, _STATUS % (200 if head.upgrade else head.status), end)
         self.answered = True
         if self.upgrade:
             head = self._agreed(head)
