@@ -30,6 +30,7 @@ _LINGER = 0.5
 _MOST_RESETS, _RESETS_A_SECOND = 200, 20
 _MOST_IDLE_FRAMES, _IDLE_FRAMES_A_SECOND = 2_000, 200
 _MOST_FORGIVEN = 1_024
+_KNOWN = frozenset(Setting)
 
 
 class ReferenceConnection(Timed):
@@ -212,8 +213,10 @@ class ReferenceConnection(Timed):
             self._unpacker.end_table()
             return
         self.nuisance(1.0 + frame.body_len / 60)
-        self._give(frame)
-        self.settings_came(frame.settings)
+        # hyperframe writes the lower half alone of a setting's number, which would make another of an unknown one.
+        known = {number: value for number, value in frame.settings.items() if number in _KNOWN}
+        self._give(SettingsFrame(0, settings=known))
+        self.settings_came(known)
         self._pump()
 
     def _window_update(self, frame: WindowUpdateFrame) -> None:

@@ -15,6 +15,7 @@ from minimesh.testing.conformance.http2.wire import (
     Setting,
     answer,
     data,
+    frame,
     goaway,
     ping,
     rst_stream,
@@ -443,6 +444,14 @@ def has_no_room_while_the_endpoint_takes_nothing(codec: Codec, step: int) -> Non
     endpoint.transport.take()
     assert endpoint.connection.room
     assert not asked.blocked
+
+
+def knows_unknown_settings_not(codec: Codec, step: int) -> None:
+    """gRPC has one whose number ends as that of MAX_CONCURRENT_STREAMS does."""
+    endpoint = Endpoint(codec, step, greeting=frame("SETTINGS", 0, 0, b"\xfe\3\0\0\0\1"))
+    first, second = endpoint.ask(), endpoint.ask()
+    endpoint.send(answer(3, status=b"204", end=True))
+    assert (first.said(), second.said()) == ("", "204 end")
 
 
 def an_unused_connection_is_kept_for_a_while(codec: Codec, step: int) -> None:
