@@ -13,6 +13,7 @@ from minimesh.testing.conformance.http2.wire import (
     ACK,
     CANCEL,
     COMMON,
+    SETTINGS_ACK,
     Code,
     Setting,
     answer,
@@ -62,7 +63,13 @@ def more(draw: st.DrawFn, number: int) -> bytes:
     return draw(
         st.sampled_from(
             [
-                *(ping(bytes(8)), ping(bytes(8), ACK), frame("PRIORITY", 0, number, bytes(4) + b"\7")),
+                *(
+                    SETTINGS_ACK,
+                    SETTINGS_ACK,
+                    ping(bytes(8)),
+                    ping(bytes(8), ACK),
+                    frame("PRIORITY", 0, number, bytes(4) + b"\7"),
+                ),
                 *(b"\0\0\1\x99\xff\0\0\0\1x", b"\0\0\0\x0a\0\0\0\0\0", goaway(number, Code.NO_ERROR)),
                 settings_frame({Setting.INITIAL_WINDOW_SIZE: 100}),
                 settings_frame({Setting.INITIAL_WINDOW_SIZE: 2**31 - 1}),

@@ -33,9 +33,20 @@ class Unpacker:
     def unpack(self, block: bytes) -> list[hpack.HeaderTuple]:
         """Has to be done with each block, whatever becomes of it. Raises ConnectionFault."""
         try:
+            if self._decoder.header_table_size > self._decoder.max_allowed_table_size and not _resizes(block):
+                return self._without_table(block)
             return list(self._decoder.decode(block, raw=True))
         except hpack.HPACKError as error:
             raise ConnectionFault(Code.COMPRESSION_ERROR, f"a block of fields is malformed: {error}") from error
+
+    def _without_table(self, block: bytes) -> list[hpack.HeaderTuple]:
+        """That a peer has not shrunk its table is held against it only once it uses it: gRPC's own servers write some
+        answers past their encoder."""
+        aside = hpack.Decoder(max_header_list_size=_MOST_BYTES)
+        unpacked = list(aside.decode(block, raw=True))
+        if aside.header_table.dynamic_entries:
+            raise ConnectionFault(Code.COMPRESSION_ERROR, "the table's size should have been set to 0")
+        return unpacked
 
     def read(self, unpacked: list[hpack.HeaderTuple]) -> list[Field]:
         """Checked, each for itself. Raises TooLarge, Malformed."""
@@ -45,6 +56,11 @@ class Unpacker:
         if len(unpacked) > self._most_fields:
             raise TooLarge(f"{len(unpacked)} fields, more than {self._most_fields}")
         return [self._memory.item_of(Entry(field[0], field[1], not field.indexable)) for field in unpacked]
+
+
+def _resizes(block: bytes) -> bool:
+    """It begins with an update of the table's size (RFC 7541, section 6.3)."""
+    return block[:1] != b"" and block[0] & 0xE0 == 0x20
 
 
 def packable(pairs: Iterable[tuple[bytes, bytes]]) -> list[hpack.HeaderTuple]:
