@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from minimesh.dataplane.codec import FAST
+from minimesh.dataplane.codec import FAST, Codec
 from minimesh.dataplane.heads import NO_FIELDS, UNKNOWN, Fields, ResponseHead
+from minimesh.dataplane.reference import REFERENCE
 from minimesh.testing.conformance import Seen
 from minimesh.testing.conformance.http2 import Asked, Caller, Endpoint
 from minimesh.testing.conformance.http2.wire import (
@@ -30,6 +31,11 @@ from minimesh.testing.conformance.http2.wire import (
 )
 
 SESSIONS = 50
+SEEDS = pytest.mark.parametrize(
+    ("codec", "seed"),
+    [*((FAST, seed) for seed in range(6)), *((REFERENCE, seed) for seed in range(2))],
+    ids=lambda value: value.name if isinstance(value, Codec) else None,
+)
 FIELDS = [(b"content-length", b"5"), (b"te", b"trailers"), (b"A", b"b"), (b"x-a", b"b" * 300), (b"cookie", b"a=b")]
 STATUSES = [b"200"] * 6 + [b"204", b"103", b"500", b"101"]
 TRAILERS = Fields(((b"sum", b"42"),))
@@ -126,34 +132,33 @@ def steps_of(rng: random.Random) -> int:
     return rng.choice([0, 0, 0, 1, 7, 1_000])
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_callers(seed: int) -> None:
+@SEEDS
+def test_callers(codec: Codec, seed: int) -> None:
     rng = random.Random(seed)
     for _ in range(SESSIONS):
-        caller = Caller(FAST, steps_of(rng), answer=None)
+        caller = Caller(codec, steps_of(rng), answer=None)
         talk = Talk(rng, some_request)
-        begun: set[Seen] = set()
         finished: set[Seen] = set()
         for _ in range(rng.choice([5, 20, 60])):
             caller.send(mutated(rng, talk.frame(2 * talk.begun + 1)))
-            act_as_exchanges(rng, caller, begun, finished)
+            act_as_exchanges(rng, caller, finished)
             if rng.random() < 0.1:
                 disturb(rng, caller)
         check_caller(caller, finished)
 
 
-def act_as_exchanges(rng: random.Random, caller: Caller, begun: set[Seen], finished: set[Seen]) -> None:
+def act_as_exchanges(rng: random.Random, caller: Caller, finished: set[Seen]) -> None:
     for seen in caller.seen[-4:]:
         if seen in finished or seen.cut or seen.refused or rng.random() < 0.6:
             continue
         server = seen.server
-        has_begun = seen in begun
+        has_begun = seen.begun
         match rng.randrange(8):
             case 0 if not has_begun:
                 server.send_informational(ResponseHead(103))
             case 1 if not has_begun:
                 upgrade = seen.head.upgrade
-                begun.add(seen)
+                seen.begun = True
                 head = ResponseHead(101, upgrade=upgrade) if upgrade else ResponseHead(200, NO_FIELDS, UNKNOWN)
                 server.send_head(head, b"x", False)
             case 2 if not has_begun:
@@ -210,11 +215,11 @@ def check_caller(caller: Caller, finished: set[Seen]) -> None:
     assert not caller.wheel._slots or all(not slot for slot in caller.wheel._slots.values())
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_endpoints(seed: int) -> None:
+@SEEDS
+def test_endpoints(codec: Codec, seed: int) -> None:
     rng = random.Random(seed)
     for _ in range(SESSIONS):
-        endpoint = Endpoint(FAST, steps_of(rng))
+        endpoint = Endpoint(codec, steps_of(rng))
         asked: list[Asked] = []
         given_up: set[Asked] = set()
         talk = Talk(rng, some_answer)

@@ -17,7 +17,7 @@ TRACE_CONTEXT = b"00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
 
 
 class Seen:
-    """One request as an exchange sees it, and the stream to answer it on."""
+    """One request as an exchange sees it, and the stream to answer it on. `begun`: whoever answers by hand has."""
 
     def __init__(self, server: ServerStream, head: RequestHead, answer: "Answer | None") -> None:
         self.server = server
@@ -27,7 +27,7 @@ class Seen:
         self.trailers: Fields | None = None
         self.cut: Cut | None = None
         self.refused: Reason | None = None
-        self.blocked = self.deadline = False
+        self.blocked = self.deadline = self.begun = False
         self.started = 0.0
         self._answer = answer
 
@@ -59,7 +59,10 @@ class Seen:
 
     def request_refused(self, reason: Reason, detail: str) -> None:
         self.refused = reason
-        refuse(self.server, reason)
+        if self.begun:
+            self.server.reset()
+        else:
+            refuse(self.server, reason)
 
     def response_blocked(self) -> None:
         self.blocked = True

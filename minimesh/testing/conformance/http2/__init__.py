@@ -12,11 +12,12 @@ from minimesh.testing.conformance.http2.harness import Asked, Caller, Endpoint
 from minimesh.testing.conformance.http2.lifetimes import LIFETIME_CASES
 from minimesh.testing.conformance.http2.requests import REQUEST_CASES
 from minimesh.testing.conformance.http2.server import SERVER_CASES
+from minimesh.testing.conformance.http2.tunnels import TUNNEL_CASES
 from minimesh.testing.conformance.http2.windows import WINDOW_CASES
 
 CASES: tuple[Case, ...] = (
     *(*FAULT_CASES, *REQUEST_CASES, *SERVER_CASES, *WINDOW_CASES, *LIFETIME_CASES),
-    *(*FLOOD_CASES, *ANSWER_CASES, *CLIENT_CASES),
+    *(*FLOOD_CASES, *ANSWER_CASES, *CLIENT_CASES, *TUNNEL_CASES),
 )
 
 __all__ = ["CASES", "Asked", "Caller", "Case", "Endpoint"]

@@ -159,32 +159,6 @@ def outlives_an_answer_that_ends_after_its_reset(codec: Codec, step: int) -> Non
     assert other.said() == "204 end"
 
 
-def carries_a_tunnel(codec: Codec, step: int) -> None:
-    """RFC 8441: both ways once it is answered, and each end apart."""
-    endpoint = Endpoint(codec, step, greeting=settings({Setting.ENABLE_CONNECT_PROTOCOL: 1}))
-    asked = endpoint.ask(upgrade=b"websocket")
-    (asks,) = endpoint.answers()
-    assert asks.startswith("HEADERS 1 :method=CONNECT :protocol=websocket :scheme=http :path=/ :authority=orders")
-    endpoint.send(answer(1), data(1, b"hi"))
-    assert asked.said() == "101 b'hi'"
-    asked.stream.send_data(b"ho")
-    endpoint.send(data(1, b"gh", end=True))
-    assert asked.said() == "101 b'high' end"
-    asked.stream.send_data(b"me")
-    asked.stream.send_end(None)
-    assert endpoint.answers() == ["DATA 1 b'home' end"]
-
-
-def a_tunnel_may_be_refused(codec: Codec, step: int) -> None:
-    endpoint = Endpoint(codec, step, greeting=settings({Setting.ENABLE_CONNECT_PROTOCOL: 1}))
-    asked = endpoint.ask(upgrade=b"websocket")
-    endpoint.heard()
-    endpoint.send(answer(1, LENGTH, status=b"403"), data(1, b"hello", end=True))
-    assert asked.said() == "403 b'hello' end"
-    assert endpoint.answers() == ["DATA 1 end"]
-    assert endpoint.connection.active == 0
-
-
 # --- answers in --------------------------------------------------------------------------------------------------
 
 
