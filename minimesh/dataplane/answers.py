@@ -14,7 +14,8 @@ def answer_to_grpc(
 ) -> ResponseHead:
     """Trailers alone, as gRPC has them: a status and a message. `details` as in `answer`."""
     said = _said(reason, service, exchange, tries, details)
-    message = f"{_title(reason, service)}{': ' + detail if details and detail else ''} (id {exchange})"
+    title = _title(reason, service)
+    message = f"{title}{f': {detail}' if details and detail not in ('', title) else ''} (id {exchange})"
     fields = (
         (b"content-type", b"application/grpc"),
         (b"grpc-status", b"%d" % status_for(reason)),
