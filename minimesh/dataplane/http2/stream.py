@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from minimesh.dataplane.http2.encode import fields_block
 from minimesh.dataplane.http2.frames import DATA, END_STREAM, Code, head, pack_head, rst_stream
+from minimesh.dataplane.http2.life import StreamLife
 
 if TYPE_CHECKING:
     from minimesh.dataplane.heads import Fields
@@ -23,7 +24,7 @@ FRAMES_PAID = 3
 """What a peer may well send for each piece of data: an update of either window, and a PING to time it."""
 
 
-class Stream:
+class Stream(StreamLife):
     """`window`: bytes that we may send; `allowance`: that the peer may. `owed`: taken, but not credited yet; `held`:
     arrived while it was paused. `expected`: bytes that the body still has to have, -1 where nobody said.
     `_tail`: the head of the last frame of data. `blocked`: the exchange knows that something waits. `due`: its
@@ -62,32 +63,6 @@ class Stream:
         self._pending: deque[bytes] | None = None
         self._tail = b""
         self._trailers: Fields | None = None
-
-    # --- for the role ------------------------------------------------------------------------------------------
-
-    def data(self, data: bytes, end: bool) -> None:
-        """Some of the peer's body."""
-        raise NotImplementedError
-
-    def broken(self, code: Code, detail: str) -> None:
-        """The peer broke the rules for this stream, which has been reset."""
-        raise NotImplementedError
-
-    def was_reset(self, code: int) -> None:
-        """By the peer."""
-        raise NotImplementedError
-
-    def tell(self, blocked: bool) -> None:
-        """The exchange: something waits now, or nothing any more."""
-        raise NotImplementedError
-
-    def is_young(self) -> bool:
-        """Whether it was opened just now, so that a reset of it is one of those that attack."""
-        raise NotImplementedError
-
-    def timed_out(self, now: float) -> float:
-        """Whatever is due by now; when to look again."""
-        raise NotImplementedError
 
     # --- out ---------------------------------------------------------------------------------------------------
 
@@ -189,6 +164,9 @@ class Stream:
     def unsent(self) -> bool:
         """Something waits for a window, or for the transport."""
         return self._pending is not None
+
+    def leave(self) -> None:
+        self.connection.forget(self)
 
     def drop(self) -> None:
         """Nothing more of it is sent."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from minimesh.dataplane.heads import Fields
 from minimesh.dataplane.http2.frames import FRAME_SIZE, Code
+from minimesh.dataplane.http2.life import StreamLife
 from minimesh.dataplane.reference.http2.fields import of_trailers
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _FRAMES_PAID = 3
 
 
-class ReferenceStream:
+class ReferenceStream(StreamLife):
     """`expected`: bytes that the peer's body still has to have, -1 where nobody said. `held`: bytes of it that came
     while it was paused. `blocked`: the exchange knows that something waits. `due`: its deadline, `touched`: when a byte
     last passed."""
@@ -31,36 +32,10 @@ class ReferenceStream:
         self._pending = bytearray()
         self._trailers: Fields | None = None
 
-    # --- for the role ------------------------------------------------------------------------------------------
-
     @property
     def awaits_head(self) -> bool:
         """The peer has to say one before it sends data."""
         return False
-
-    def data(self, data: bytes, end: bool) -> None:
-        """Some of the peer's body."""
-        raise NotImplementedError
-
-    def broken(self, code: Code, detail: str) -> None:
-        """The peer broke the rules for this stream, which has been reset."""
-        raise NotImplementedError
-
-    def was_reset(self, code: int) -> None:
-        """By the peer."""
-        raise NotImplementedError
-
-    def tell(self, blocked: bool) -> None:
-        """The exchange: something waits now, or nothing any more."""
-        raise NotImplementedError
-
-    def is_young(self) -> bool:
-        """Whether it was opened just now, so that a reset of it is one of those that attack."""
-        raise NotImplementedError
-
-    def timed_out(self, now: float) -> float:
-        """Whatever is due by now; when to look again."""
-        raise NotImplementedError
 
     # --- out ---------------------------------------------------------------------------------------------------
 
@@ -121,6 +96,9 @@ class ReferenceStream:
         """All that we had to say has been."""
         if self.remote_ended:
             self.connection.forget(self)
+
+    def leave(self) -> None:
+        self.connection.forget(self)
 
     def drop(self) -> None:
         """Nothing more of it is sent."""
