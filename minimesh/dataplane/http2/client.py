@@ -165,7 +165,7 @@ class Http2Client(Http2Connection, MultiplexedConnection):
     def _late_head(self, number: int, block: bytes) -> None:
         if self.is_idle(number):
             raise ConnectionFault(Code.PROTOCOL_ERROR, f"there is an answer on stream {number}, which is not open")
-        if number not in self._forgiven:
+        if number not in self.forgiven:
             raise ConnectionFault(Code.STREAM_CLOSED, f"there is an answer on stream {number}, which is over")
         try:
             self._decoder.decode(block)

@@ -109,9 +109,6 @@ class Http2Connection(Control):
             self._pieces = [payload]
             self.continuing(True)
 
-    def continuing(self, begins: bool) -> None:
-        """A head is not whole yet, or it is now: for the time that it may take."""
-
     def _continue(self, kind: int, flags: int, number: int, payload: bytes) -> None:
         """RFC 9113, section 6.10: nothing else may come in between."""
         assert self._continued is not None

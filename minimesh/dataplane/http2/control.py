@@ -39,10 +39,6 @@ class Control(Windows):
 
     # --- for the role --------------------------------------------------------------------------------------------
 
-    def going_away(self, last: int, code: int, detail: str) -> None:
-        """The peer opens or takes no more streams above `last`."""
-        raise NotImplementedError
-
     def changed(self, setting: int, value: int) -> None:
         """A setting of the peer that the role alone knows."""
 
@@ -60,19 +56,19 @@ class Control(Windows):
         elif kind == GOAWAY:
             if number or len(payload) < 8:
                 raise ConnectionFault(Code.PROTOCOL_ERROR if number else Code.FRAME_SIZE_ERROR, "GOAWAY is malformed")
-            self._nuisance()
+            self.nuisance()
             self.going_away(number_in(payload), number_in(payload, 4), payload[8:264].decode("latin-1"))
         elif kind == PRIORITY:
             if len(payload) != 5 or not number:
                 raise ConnectionFault(Code.FRAME_SIZE_ERROR if number else Code.PROTOCOL_ERROR, "PRIORITY is malformed")
             if number_in(payload) == number:
                 raise ConnectionFault(Code.PROTOCOL_ERROR, "a stream depends on itself")
-            self._nuisance()
+            self.nuisance()
         elif kind in (PUSH_PROMISE, CONTINUATION):
             raise ConnectionFault(Code.PROTOCOL_ERROR, "a frame came that may not come here")
         else:
             # RFC 9113, section 4.1: frames that are not known are ignored.
-            self._nuisance()
+            self.nuisance()
 
     def _window_update(self, number: int, payload: bytes) -> None:
         if len(payload) != 4:
@@ -113,8 +109,8 @@ class Control(Windows):
             raise ConnectionFault(Code.PROTOCOL_ERROR, f"stream {number} is reset, which is not open")
         stream = self.streams.get(number)
         if stream is None:
-            if self._forgiven.pop(number, None) is None:
-                self._nuisance()
+            if self.forgiven.pop(number, None) is None:
+                self.nuisance()
             return
         young = stream.is_young()
         self.forget(stream)
@@ -132,12 +128,12 @@ class Control(Windows):
             raise ConnectionFault(Code.FRAME_SIZE_ERROR, "SETTINGS has a wrong size")
         if flags & ACK:
             if self._settled:
-                self._nuisance()
+                self.nuisance()
             else:
                 self._settled = True
                 self._decoder.announce(0)
             return
-        self._nuisance(1.0 + len(payload) / 60)
+        self.nuisance(1.0 + len(payload) / 60)
         before = self.first_window
         for setting, value in settings_in(payload):
             self._set(setting, value)
@@ -177,6 +173,3 @@ class Control(Windows):
             self.ponged()
         else:
             self.write(ping(payload, ACK))
-
-    def ponged(self) -> None:
-        """A PING of ours came back."""

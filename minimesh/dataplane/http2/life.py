@@ -1,11 +1,15 @@
-"""One stream of a connection as both sides of the mesh know it, whichever codec of HTTP/2 carries it.
+"""A connection of HTTP/2 and its streams, whichever codec carries them.
 
-Three classes make one: this, which says what there is; the codec's own, which sends and receives; and the role, towards
-a caller or towards an endpoint, which stands before the codec's and joins it to an exchange.
+Three classes make each: one of these, which says what there is; the codec's own, which sends and receives; and the
+role, towards a caller or towards an endpoint, which stands before the codec's.
 """
 
+import asyncio
+from collections.abc import Mapping
+
 from minimesh.dataplane.heads import Fields
-from minimesh.dataplane.http2.frames import Code
+from minimesh.dataplane.http2.frames import Code, Setting
+from minimesh.dataplane.wheel import Timed, Wheel
 
 NO_SLOTS: tuple[str, ...] = ()
 """Of a class that others stand beside: only one of several bases can have slots, so the class itself has them."""
@@ -66,6 +70,9 @@ class StreamLife:
         """Our side is whole once what waits is sent."""
         raise NotImplementedError
 
+    def pause(self) -> None:
+        raise NotImplementedError
+
     def resume(self) -> None:
         raise NotImplementedError
 
@@ -79,4 +86,75 @@ class StreamLife:
 
     def leave(self) -> None:
         """It is over, both ways: the connection forgets it."""
+        raise NotImplementedError
+
+
+class ConnectionLife(Timed):
+    """`blocked`: the transport takes no more. `ending`: the last is said, and nothing that comes is read any more.
+    `forgiven`: streams that we have reset, and how much more may be on its way for each. `_last`: the highest stream
+    that the peer has opened."""
+
+    __slots__ = NO_SLOTS
+
+    wheel: Wheel
+    streams: Mapping[int, StreamLife]
+    blocked: bool
+    ending: bool
+    forgiven: dict[int, int]
+    _last: int
+    _transport: asyncio.Transport
+
+    # --- the role ----------------------------------------------------------------------------------------------
+
+    def is_idle(self, number: int) -> bool:
+        """No stream of this number was opened yet."""
+        raise NotImplementedError
+
+    def empty(self) -> None:
+        """The last stream is over."""
+        raise NotImplementedError
+
+    def going_away(self, last: int, code: int, detail: str) -> None:
+        """The peer opens or takes no more streams above `last`."""
+        raise NotImplementedError
+
+    def continuing(self, begins: bool) -> None:
+        """A head is not whole yet, or it is now: for the time that it may take."""
+
+    def ponged(self) -> None:
+        """A PING of ours came back."""
+
+    # --- the codec ---------------------------------------------------------------------------------------------
+
+    def greet(self, ours: dict[Setting, int], window: int) -> None:
+        """Say our SETTINGS, and let all streams together have `window` bytes on their way."""
+        raise NotImplementedError
+
+    def say_ping(self, payload: bytes) -> None:
+        raise NotImplementedError
+
+    def say_farewell(self, last: int) -> None:
+        """GOAWAY, without ending: the streams up to `last` go on."""
+        raise NotImplementedError
+
+    def pause_writing(self) -> None:
+        raise NotImplementedError
+
+    def resume_writing(self) -> None:
+        raise NotImplementedError
+
+    def take_streams(self) -> tuple[StreamLife, ...]:
+        """All that there are, which are no longer this connection's."""
+        raise NotImplementedError
+
+    def reset_again(self) -> None:
+        """A stream was reset, by the peer or because of it: rapid reset, and made-you-reset."""
+        raise NotImplementedError
+
+    def fail(self, code: Code, detail: str) -> None:
+        """The peer broke a rule that concerns all: no stream goes on."""
+        raise NotImplementedError
+
+    def end(self, code: Code = Code.NO_ERROR, detail: str = "") -> None:
+        """Say GOAWAY, and close: our side first, so that it arrives."""
         raise NotImplementedError

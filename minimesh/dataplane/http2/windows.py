@@ -33,10 +33,10 @@ class Windows(Wire):
     __slots__ = (
         "_allowance",
         "_calm",
-        "_forgiven",
         "_owed",
         "_resets",
         "first_window",
+        "forgiven",
         "paid",
         "stalled",
         "streams",
@@ -58,19 +58,9 @@ class Windows(Wire):
         self.window = self.first_window = WINDOW
         self._allowance = self.allowance
         self._owed = self.paid = 0
-        self._forgiven: dict[int, int] = {}
+        self.forgiven: dict[int, int] = {}
         self._resets = Patience(_MOST_RESETS, _RESETS_A_SECOND)
         self._calm = Patience(_MOST_IDLE_FRAMES, _IDLE_FRAMES_A_SECOND)
-
-    # --- for the role --------------------------------------------------------------------------------------------
-
-    def is_idle(self, number: int) -> bool:
-        """No stream of this number was opened yet."""
-        raise NotImplementedError
-
-    def empty(self) -> None:
-        """The last stream is over."""
-        raise NotImplementedError
 
     # --- out -----------------------------------------------------------------------------------------------------
 
@@ -105,7 +95,7 @@ class Windows(Wire):
         if flags & PADDED:
             payload = without_padding(payload, flags)
         if not payload and not flags & END_STREAM:
-            self._nuisance()
+            self.nuisance()
         stream.allowance -= size
         if stream.allowance < 0:
             self._credit(size)
@@ -136,12 +126,12 @@ class Windows(Wire):
         """For a stream that is over, or that never was."""
         if not number or self.is_idle(number):
             raise ConnectionFault(Code.PROTOCOL_ERROR, f"there is data on stream {number}, which is not open")
-        left = self._forgiven.get(number, -1) - size
+        left = self.forgiven.get(number, -1) - size
         if left < 0:
             raise ConnectionFault(Code.STREAM_CLOSED, f"there is data on stream {number}, which is over")
-        self._forgiven[number] = left
+        self.forgiven[number] = left
         if not size:
-            self._nuisance()
+            self.nuisance()
         self._credit(size)
 
     def credit(self, stream: Stream, size: int) -> None:
@@ -175,7 +165,7 @@ class Windows(Wire):
 
     def forgive(self, number: int) -> None:
         """We reset this stream: what the peer sent before it heard of that is not held against it."""
-        forgiven = self._forgiven
+        forgiven = self.forgiven
         if len(forgiven) >= _MOST_FORGIVEN:
             del forgiven[next(iter(forgiven))]
         forgiven[number] = self.stream_allowance
@@ -196,9 +186,9 @@ class Windows(Wire):
         if self.paid:
             self.paid -= 1
         else:
-            self._nuisance(cost)
+            self.nuisance(cost)
 
-    def _nuisance(self, cost: float = 1.0) -> None:
+    def nuisance(self, cost: float = 1.0) -> None:
         """A frame that is allowed and brings nobody anything."""
         if not self._calm.spend(self.wheel.now, cost):
             raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "too many frames that carry nothing")
@@ -207,9 +197,14 @@ class Windows(Wire):
         """The peer broke a rule that concerns all: no stream goes on."""
         if self.ending:
             return
-        streams = tuple(self.streams.values())
-        self.streams.clear()
-        self.stalled.clear()
+        streams = self.take_streams()
         self.end(code, detail)
         for stream in streams:
             stream.broken(code, detail)
+
+    def take_streams(self) -> tuple[Stream, ...]:
+        """All that there are, which are no longer this connection's."""
+        streams = tuple(self.streams.values())
+        self.streams.clear()
+        self.stalled.clear()
+        return streams

@@ -11,20 +11,26 @@ from minimesh.dataplane.http2.frames import (
     FRAME_SIZE,
     HEADERS,
     LAST_NUMBER,
+    WINDOW,
     Code,
+    Setting,
     goaway,
     headers,
     pack_head,
+    ping,
+    settings,
+    window_update,
 )
 from minimesh.dataplane.http2.hpack import NO_TABLE
+from minimesh.dataplane.http2.life import ConnectionLife
 from minimesh.dataplane.outbox import Outbox
-from minimesh.dataplane.wheel import Timed, Wheel
+from minimesh.dataplane.wheel import Wheel
 
 _LINGER = 0.5
 _WHOLE_AND_LAST = END_HEADERS | END_STREAM
 
 
-class Wire(Timed):
+class Wire(ConnectionLife):
     """`frame_size`: at most in one frame. `blocked`: the transport takes no more. `_last`: the highest stream that the
     peer has opened, `_promised`: the one that we have told it of. `ending`: the last is said, and nothing that comes is
     read any more."""
@@ -45,7 +51,7 @@ class Wire(Timed):
     _transport: asyncio.Transport
 
     def __init__(self, wheel: Wheel, outbox: Outbox) -> None:
-        Timed.__init__(self)
+        super().__init__()
         self.wheel = wheel
         self.frame_size = FRAME_SIZE
         self.blocked = self.ending = False
@@ -80,13 +86,22 @@ class Wire(Timed):
         else:
             out.append(headers(number, block, end))
 
+    def greet(self, ours: dict[Setting, int], window: int) -> None:
+        self.write(settings(ours))
+        self.write(window_update(0, window - WINDOW))
+
+    def say_ping(self, payload: bytes) -> None:
+        self.write(ping(payload))
+
+    def say_farewell(self, last: int) -> None:
+        self.write(self.farewell(last, Code.NO_ERROR, "draining"))
+
     def farewell(self, last: int, code: Code, detail: str) -> bytes:
         """GOAWAY. No stream may be promised that an earlier one has taken back (RFC 9113, section 6.8)."""
         self._promised = min(self._promised, last)
         return goaway(self._promised, code, detail)
 
     def end(self, code: Code = Code.NO_ERROR, detail: str = "") -> None:
-        """Say GOAWAY, and close: our side first, so that it arrives."""
         if self.ending:
             return
         self.flush()

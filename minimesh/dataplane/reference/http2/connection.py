@@ -19,12 +19,13 @@ from hyperframe.frame import (
 )
 
 from minimesh.dataplane.http2.frames import LAST_NUMBER, PREFACE, WINDOW, Code, ConnectionFault, Setting
+from minimesh.dataplane.http2.life import ConnectionLife
 from minimesh.dataplane.http2.patience import Patience
 from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.reference.http2.fields import Unpacker
 from minimesh.dataplane.reference.http2.frames import Frames
 from minimesh.dataplane.reference.http2.stream import ReferenceStream
-from minimesh.dataplane.wheel import Timed, Wheel
+from minimesh.dataplane.wheel import Wheel
 
 _LINGER = 0.5
 _MOST_RESETS, _RESETS_A_SECOND = 200, 20
@@ -33,7 +34,7 @@ _MOST_FORGIVEN = 1_024
 _KNOWN = frozenset(Setting)
 
 
-class ReferenceConnection(Timed):
+class ReferenceConnection(ConnectionLife):
     """`blocked`: the transport takes no more. `ending`: the last is said, and nothing that comes is read any more.
     `forgiven`: streams that we have reset, and how much more may be on its way for each. `paid`: frames that the peer
     may send for the data that it got. `_last`: the highest stream that the peer has opened, `_promised`: the one that
@@ -75,27 +76,12 @@ class ReferenceConnection(Timed):
 
     # --- for the role ------------------------------------------------------------------------------------------
 
-    def is_idle(self, number: int) -> bool:
-        """No stream of this number was opened yet."""
-        raise NotImplementedError
-
-    def empty(self) -> None:
-        """The last stream is over."""
-        raise NotImplementedError
-
     def head_came(self, number: int, block: bytes, end: bool) -> None:
         """A whole block: whatever becomes of it, it is unpacked, or the connection ends."""
         raise NotImplementedError
 
-    def going_away(self, last: int, code: int, detail: str) -> None:
-        """The peer opens or takes no more streams above `last`."""
-        raise NotImplementedError
-
     def settings_came(self, settings: dict[int, int]) -> None:
         """Of the peer; the library has taken them."""
-
-    def ponged(self) -> None:
-        """A PING of ours came back."""
 
     # --- out ---------------------------------------------------------------------------------------------------
 
@@ -123,6 +109,13 @@ class ReferenceConnection(Timed):
         if out and not self.ending and not self._transport.is_closing():
             self._transport.write(out)
 
+    def say_ping(self, payload: bytes) -> None:
+        self.library.ping(payload)
+        self.write()
+
+    def say_farewell(self, last: int) -> None:
+        self.write(self.farewell(last, Code.NO_ERROR, "draining"))
+
     def farewell(self, last: int, code: Code, detail: str) -> GoAwayFrame:
         """The library's own ends the connection at once. No stream may be promised that an earlier one has taken back
         (RFC 9113, section 6.8)."""
@@ -130,7 +123,6 @@ class ReferenceConnection(Timed):
         return GoAwayFrame(0, self._promised, code, detail.encode()[:256])
 
     def end(self, code: Code = Code.NO_ERROR, detail: str = "") -> None:
-        """Say GOAWAY, and close: our side first, so that it arrives."""
         if self.ending:
             return
         self.flush()
@@ -375,8 +367,13 @@ class ReferenceConnection(Timed):
         """The peer broke a rule that concerns all: no stream goes on."""
         if self.ending:
             return
-        streams = tuple(self.streams.values())
-        self.streams.clear()
+        streams = self.take_streams()
         self.end(code, detail)
         for stream in streams:
             stream.broken(code, detail)
+
+    def take_streams(self) -> tuple[ReferenceStream, ...]:
+        """All that there are, which are no longer this connection's."""
+        streams = tuple(self.streams.values())
+        self.streams.clear()
+        return streams

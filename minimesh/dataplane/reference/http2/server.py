@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from math import inf
-from typing import cast
 
 from hpack import HeaderTuple
 
-from minimesh.dataplane.connections import WATERMARK, Entrance, ServerConnection, cut
+from minimesh.dataplane.connections import Entrance, ServerConnection
 from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.heads import RequestHead
+from minimesh.dataplane.http2.caller import LOOK, MOST_STREAMS, TOO_LARGE, TURNED_AWAY, Caller
 from minimesh.dataplane.http2.frames import (
-    LAST_NUMBER,
     PREFACE,
-    SETTINGS,
-    WINDOW,
     Code,
-    ConnectionFault,
-    Setting,
 )
 from minimesh.dataplane.http2.hpack import TooLarge
 from minimesh.dataplane.http2.request import MEMORY, read_fields
@@ -27,66 +20,20 @@ from minimesh.dataplane.http2.response import trailers_in
 from minimesh.dataplane.reference.http2.connection import ReferenceConnection
 from minimesh.dataplane.reference.http2.fields import Unpacker
 from minimesh.dataplane.reference.http2.server_stream import ReferenceServerStream
-from minimesh.model.project import Limits
-from minimesh.model.reason import BAD_REQUEST, HEAD_TOO_LARGE, Cut
+from minimesh.model.reason import BAD_REQUEST, HEAD_TOO_LARGE
 
-MOST_STREAMS = 100
-"""At once, on one connection: what Envoy advises at the edge."""
-_LOOK = 1.0
-"""Seconds between two looks at what stands still."""
-_DRAINING = b"draining"
 _GET = b"\x82"
 """:method: GET, what the library has to know of a request."""
-_WINDOW = 1024 * 1024
-_FIRST = bytes((SETTINGS, 0))
-"""Type and flags of a caller's first frame."""
-_MOST_SKIPPED = 8
-# Costs that bring nobody anything (see windows.py): a head that was decoded and is too large; a stream too many.
-_TOO_LARGE, _TURNED_AWAY = 200.0, 0.5
 
 
-class ReferenceHttp2Server(ReferenceConnection, ServerConnection):
-    """`_begun`: of the preface and the first frame's head; None once they are read. `_leaving`: no further stream is
-    taken. `_skipped`: the numbers that were passed over last. `…_due`: when a head has to be whole, some of what waits
-    taken, the caller told of the last stream, a connection without streams closed."""
-
+class ReferenceHttp2Server(Caller, ReferenceConnection, ServerConnection):
     def __init__(self, entrance: Entrance) -> None:
         limits = entrance.limits
         unpacker = Unpacker(MEMORY, limits.head_size, limits.fields)
-        super().__init__(entrance.wheel, entrance.outbox, unpacker, client=False)
-        self._entrance = entrance
-        self._begun: bytes | None = b""
-        self._leaving = False
-        self._skipped: deque[range] = deque(maxlen=_MOST_SKIPPED)
-        self._unsent = 0
-        self._head_due = self._idle_due = self._leave_due = self._send_due = inf
-        self.peer = ""
-        self.loopback = False
-
-    @property
-    def limits(self) -> Limits:
-        return self._entrance.limits
+        ReferenceConnection.__init__(self, entrance.wheel, entrance.outbox, unpacker, client=False)
+        self.accept_for(entrance)
 
     # --- from the transport ------------------------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport = cast("asyncio.Transport", transport)  # uvloop's do not inherit from it
-        transport.set_write_buffer_limits(high=WATERMARK)
-        name = transport.get_extra_info("peername")
-        if name:
-            self.peer = f"{name[0]}:{name[1]}"
-            self.loopback = name[0].startswith("127.") or name[0] == "::1"
-        self._entrance.opened(self)
-        limits = self._entrance.limits
-        ours = {
-            Setting.HEADER_TABLE_SIZE: 0,
-            Setting.MAX_CONCURRENT_STREAMS: MOST_STREAMS,
-            Setting.INITIAL_WINDOW_SIZE: WINDOW,
-            Setting.MAX_HEADER_LIST_SIZE: limits.head_size,
-            Setting.ENABLE_CONNECT_PROTOCOL: 1,
-        }
-        self.greet(ours, _WINDOW)
-        self.continuing(True)
 
     def data_received(self, data: bytes) -> None:
         if self._begun is not None:
@@ -96,6 +43,12 @@ class ReferenceHttp2Server(ReferenceConnection, ServerConnection):
         super().data_received(data)
         self._time_head()
 
+    def _read_preface(self, begun: bytes) -> bytes:
+        rest = super()._read_preface(begun)
+        if self._begun is None:
+            self.library.receive_data(PREFACE)
+        return rest
+
     def _time_head(self) -> None:
         """From its first frame on, however much of it comes."""
         if not self._frames.within_head:
@@ -103,88 +56,41 @@ class ReferenceHttp2Server(ReferenceConnection, ServerConnection):
         elif self._head_due == inf:
             self.continuing(True)
 
-    def _read_preface(self, begun: bytes) -> bytes:
-        """What is behind it, once the frame that has to come next has begun: SETTINGS (RFC 9113, section 3.4)."""
-        frame = begun[len(PREFACE) :][3:5]
-        if not begun.startswith(PREFACE[: len(begun)]) or not _FIRST.startswith(frame):
-            self.fail(Code.PROTOCOL_ERROR, "this does not begin as HTTP/2 does")
-            return b""
-        if frame != _FIRST:
-            self._begun = begun
-            return b""
-        self._begun = None
-        self.continuing(False)
-        self._rest()
-        self.library.receive_data(PREFACE)
-        return begun[len(PREFACE) :]
-
-    def eof_received(self) -> bool:
-        return False
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.ending = True
-        self._cut_all(Cut.CLIENT_GONE, "the caller closed the connection")
-        self.wheel.forget(self)
-        self._entrance.closed(self)
-
-    def pause_writing(self) -> None:
-        """Who does not take answers may not ask for more."""
-        super().pause_writing()
-        self._transport.pause_reading()
-        self._wait_for_reader()
-
-    def resume_writing(self) -> None:
-        self._send_due = inf
-        if self._head_due != inf:
-            self.continuing(True)
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
-        super().resume_writing()
-
     # --- requests in -------------------------------------------------------------------------------------------
 
-    def is_idle(self, number: int) -> bool:
-        return number > self._last or not number & 1
-
-    def continuing(self, begins: bool) -> None:
-        self._head_due = self.wheel.now + self._entrance.limits.head if begins else inf
-        self.look_at(self._head_due)
-
     def head_came(self, number: int, block: bytes, end: bool) -> None:
-        if number <= self._last:
+        if not self.is_new(number):
             self._trailers(number, self._unpacker.unpack(block), end)
             return
-        if not number & 1:
-            raise ConnectionFault(Code.PROTOCOL_ERROR, f"a caller opened stream {number}")
-        if number > self._last + 2:
-            self._skipped.append(range((self._last + 1) | 1, number, 2))
-        self._last = number
         unpacked = self._unpacker.unpack(block)
         self.give_head(number, _GET, end)
         try:
             head = read_fields(self._unpacker.read(unpacked), end, self.limits)
         except TooLarge as error:
-            self.nuisance(_TOO_LARGE)
+            self.nuisance(TOO_LARGE)
             self._refuse(number, end, Malformed(HEAD_TOO_LARGE, error.detail))
         except Malformed as error:
             self._refuse(number, end, error)
         else:
             if self._leaving or len(self.streams) >= MOST_STREAMS:
-                self._turn_away(number)
+                self.turn_away(number)
             else:
                 self._begin(number, head, end)
 
-    def _turn_away(self, number: int) -> None:
+    def new_stream(self, number: int, end: bool) -> ReferenceServerStream:
+        self.streams[number] = stream = ReferenceServerStream(self, number)
+        stream.remote_ended = end
+        return stream
+
+    def turn_away(self, number: int) -> None:
         """Nothing was done for this stream, and its caller may try again."""
-        self.nuisance(_TURNED_AWAY)
+        self.nuisance(TURNED_AWAY)
         self.library.reset_stream(number, Code.REFUSED_STREAM)
         self.write()
         self.forgive(number)
 
     def _begin(self, number: int, head: RequestHead, end: bool) -> None:
-        stream = ReferenceServerStream(self, number)
-        self.streams[number] = stream
-        stream.remote_ended = end
+        stream = self.new_stream(number, end)
         if head.upgrade:
             stream.early = []
         elif not end:
@@ -192,21 +98,8 @@ class ReferenceHttp2Server(ReferenceConnection, ServerConnection):
             stream.upload = not head.grpc
         stream.exchange = exchange = self._entrance.exchange(stream, head)
         if len(self.streams) == 1:
-            self.look_at(self.wheel.now + _LOOK)
+            self.look_at(self.wheel.now + LOOK)
         exchange.start(b"", end and not head.upgrade)
-
-    def _refuse(self, number: int, end: bool, error: Malformed) -> None:
-        """A request that cannot be read: RFC 9113, section 8.1.1, wants a reset where the message is malformed."""
-        if self._leaving or len(self.streams) >= MOST_STREAMS:
-            self._turn_away(number)
-            return
-        stream = ReferenceServerStream(self, number)
-        self.streams[number] = stream
-        stream.remote_ended = end
-        stream.malformed = error.reason is BAD_REQUEST
-        self._entrance.refuse(stream, error.reason, error.detail)
-        if stream.malformed:
-            self.reset_again()
 
     def _trailers(self, number: int, unpacked: list[HeaderTuple], end: bool) -> None:
         stream = self.streams.get(number)
@@ -230,143 +123,3 @@ class ReferenceHttp2Server(ReferenceConnection, ServerConnection):
         stream.remote_ended = True
         if stream.exchange is not None:
             stream.exchange.request_end(trailers)
-
-    def _late_head(self, number: int) -> None:
-        if not number & 1 or any(number in passed for passed in self._skipped):
-            raise ConnectionFault(Code.PROTOCOL_ERROR, f"stream {number} is opened behind stream {self._last}")
-        if number not in self.forgiven:
-            raise ConnectionFault(Code.STREAM_CLOSED, f"there is a head on stream {number}, which is over")
-
-    # --- its end -----------------------------------------------------------------------------------------------
-
-    def empty(self) -> None:
-        if self._leaving:
-            self.end()
-        else:
-            self._rest()
-
-    def going_away(self, last: int, code: int, detail: str) -> None:
-        """A caller that opens no more streams; what runs goes on, and when it closes, it closes."""
-        self._leaving = True
-        if not self.streams:
-            self.end()
-
-    def drain(self) -> None:
-        """Two steps (RFC 9113, section 6.8): a warning, and the last stream once the caller must have heard it."""
-        if self._leaving or self.ending or self._leave_due != inf:
-            return
-        if self._begun is not None or not self.streams:
-            self._leaving = True
-            self.end()
-            return
-        self.write(self.farewell(LAST_NUMBER, Code.NO_ERROR, "draining"))
-        self.library.ping(_DRAINING)
-        self.write()
-        self._leave_due = self.wheel.now + _LOOK
-        self.look_at(self._leave_due)
-
-    def ponged(self) -> None:
-        if self._leave_due != inf:
-            self._leave()
-
-    def _leave(self) -> None:
-        self._leave_due = inf
-        self._leaving = True
-        if self.streams:
-            self.write(self.farewell(self._last, Code.NO_ERROR, "draining"))
-        else:
-            self.end()
-
-    def abort(self, why: str = "the mesh stopped") -> None:
-        self.ending = True
-        cut(self._transport)
-        self._cut_all(Cut.STOPPED, why)
-
-    def _cut_all(self, how: Cut, detail: str) -> None:
-        streams = tuple(self.streams.values())
-        self.streams.clear()
-        for stream in streams:
-            assert isinstance(stream, ReferenceServerStream)
-            stream.cut(how, detail)
-
-    # --- handed over to the next image of this process ---------------------------------------------------------
-
-    def freeze(self) -> None:
-        """It is not handed over: what is new goes to another connection, which waits for the next image."""
-        self.drain()
-
-    def thaw(self) -> None:
-        """Callers connect again."""
-
-    def busy_since(self) -> float | None:
-        streams = [stream for stream in self._all() if stream.exchange is not None]
-        began = [stream.exchange.started for stream in streams if stream.exchange is not None and not stream.tunnel]
-        return max(began) if began else -inf if streams else inf
-
-    def _all(self) -> list[ReferenceServerStream]:
-        return [stream for stream in self.streams.values() if isinstance(stream, ReferenceServerStream)]
-
-    def cut_short(self, why: str) -> bool:
-        if not self.streams and not self._transport.get_write_buffer_size():
-            return False
-        self.abort(why)
-        return True
-
-    def hand_over(self) -> tuple[int, bytes]:
-        raise NotImplementedError  # never asked for: busy_since is never None
-
-    def inherit(self, early: bytes) -> None:
-        raise NotImplementedError
-
-    def go_on(self) -> None:
-        raise NotImplementedError
-
-    # --- time --------------------------------------------------------------------------------------------------
-
-    def look_at(self, due: float) -> None:
-        """Not later than then."""
-        if due < self.due:
-            self.wheel.arm(self, due)
-
-    def _rest(self) -> None:
-        """There is no stream."""
-        self._idle_due = self.wheel.now + self._entrance.limits.idle
-        self.look_at(self._idle_due)
-
-    def _wait_for_reader(self) -> None:
-        self._unsent = self._transport.get_write_buffer_size()
-        self._send_due = self.wheel.now + self._entrance.limits.send
-        self.look_at(self._send_due)
-
-    def timed_out(self) -> None:
-        now, limits = self.wheel.now, self._entrance.limits
-        if self.ending:
-            self._transport.abort()
-            return
-        if now >= self._head_due and not self.blocked:
-            self.fail(Code.ENHANCE_YOUR_CALM, "a head was not whole in time")
-            return
-        if now >= self._send_due:
-            if self._transport.get_write_buffer_size() >= self._unsent:
-                cut(self._transport)
-                self._cut_all(Cut.SLOW_READER, f"the caller took nothing for {limits.send:g} s")
-                return
-            self._wait_for_reader()
-        if now >= self._leave_due:
-            self._leave()
-        self._look(now)
-        if not self.ending:
-            self.look_at(min(self._head_due, self._send_due, self._leave_due))
-
-    def _look(self, now: float) -> None:
-        """At every stream: its deadline, and whether it stands still."""
-        again = now + _LOOK
-        for stream in tuple(self.streams.values()):
-            if stream.number in self.streams:
-                again = min(again, stream.timed_out(now))
-        if self.streams:
-            self.look_at(again)
-        elif now >= self._idle_due:
-            self.end()
-        elif not self.ending:
-            self.look_at(self._idle_due)
