@@ -11,13 +11,13 @@ from hyperframe.frame import SettingsFrame
 from minimesh.dataplane.callee import LARGEST_HEAD, MOST_FIELDS
 from minimesh.dataplane.connections import WATERMARK, MultiplexedConnection, MultiplexedHome
 from minimesh.dataplane.errors import Malformed
+from minimesh.dataplane.http2.callee import ALLOWANCE, LOOK, MOST_STREAMS, Callee
 from minimesh.dataplane.http2.frames import (
     LAST_NUMBER,
     WINDOW,
     Code,
     ConnectionFault,
     Setting,
-    name_of,
 )
 from minimesh.dataplane.http2.hpack import TooLarge
 from minimesh.dataplane.http2.response import MEMORY
@@ -25,57 +25,20 @@ from minimesh.dataplane.reference.http2.client_stream import ReferenceClientStre
 from minimesh.dataplane.reference.http2.connection import ReferenceConnection
 from minimesh.dataplane.reference.http2.fields import Unpacker
 from minimesh.dataplane.reference.http2.stream import ReferenceStream
-from minimesh.dataplane.streams import ClientEvents, Fate
-from minimesh.model.reason import UPSTREAM_PROTOCOL, UPSTREAM_RESET
-
-MOST_STREAMS = 100
-"""At once, on one connection, as long as the endpoint does not say what it takes; and never more than this."""
-_LOOK = 1.0
-_WINDOW = 8 * 1024 * 1024
+from minimesh.dataplane.streams import ClientEvents
 
 
-class ReferenceHttp2Client(ReferenceConnection, MultiplexedConnection):
-    """`most`: streams that the endpoint takes at once. `served`: exchanges that are over. `heard`: reads so far.
-    `leaving`: it takes no more. `told`: the first SETTINGS of the endpoint came. `tunnels`: it takes WebSocket."""
-
+class ReferenceHttp2Client(Callee, ReferenceConnection, MultiplexedConnection):
     def __init__(self, hub: MultiplexedHome) -> None:
         unpacker = Unpacker(MEMORY, LARGEST_HEAD, MOST_FIELDS)
-        super().__init__(hub.wheel, hub.outbox, unpacker, client=True)
-        self._hub = hub
-        self._next = 1
+        ReferenceConnection.__init__(self, hub.wheel, hub.outbox, unpacker, client=True)
+        self.dial_for(hub)
         self._start = b""
-        self.most = MOST_STREAMS
-        self.reserved = self.served = self.heard = 0
-        self.leaving = self.told = self.tunnels = False
-
-    @property
-    def hub(self) -> MultiplexedHome:
-        return self._hub
-
-    @property
-    def transport(self) -> asyncio.Transport:
-        return self._transport
-
-    @property
-    def active(self) -> int:
-        return len(self.streams) + self.reserved
-
-    @property
-    def room(self) -> bool:
-        return not self.leaving and len(self.streams) + self.reserved < self.most and not self.blocked
 
     def open(self, exchange: ClientEvents) -> ReferenceClientStream:
         """It gets its number with its head."""
         self.reserved += 1
         return ReferenceClientStream(self, exchange)
-
-    def give_back(self) -> None:
-        """A stream that got no head."""
-        self.reserved -= 1
-        if not self.leaving:
-            self._hub.roomier(self)
-        elif not self.streams and not self.reserved:
-            self.end()
 
     def enter(self, stream: ReferenceClientStream, fields: list[HeaderTuple], end: bool) -> None:
         """Its number, and its head: streams are numbered as their heads go out (RFC 9113, section 5.1.1)."""
@@ -89,7 +52,7 @@ class ReferenceHttp2Client(ReferenceConnection, MultiplexedConnection):
             self.withdraw()
         self.streams[number] = stream
         if len(self.streams) == 1:
-            self._arm(self.wheel.now + _LOOK)
+            self._arm(self.wheel.now + LOOK)
 
     # --- from the transport ------------------------------------------------------------------------------------
 
@@ -102,7 +65,7 @@ class ReferenceHttp2Client(ReferenceConnection, MultiplexedConnection):
             Setting.INITIAL_WINDOW_SIZE: WINDOW,
             Setting.MAX_HEADER_LIST_SIZE: LARGEST_HEAD,
         }
-        self.greet(ours, _WINDOW)
+        self.greet(ours, ALLOWANCE)
 
     def data_received(self, data: bytes) -> None:
         self.heard += 1
@@ -114,37 +77,7 @@ class ReferenceHttp2Client(ReferenceConnection, MultiplexedConnection):
                 return
         super().data_received(data)
 
-    def _strange(self, detail: str) -> None:
-        self.ending = self.leaving = True
-        streams = self._take_streams()
-        self._transport.abort()
-        self._hub.strange(self, detail)
-        for stream in streams:
-            stream.cut(UPSTREAM_PROTOCOL, detail, Fate.UNPROCESSED)
-
-    def eof_received(self) -> bool:
-        return False
-
-    def connection_lost(self, error: Exception | None) -> None:
-        told, ended = self.told, self.ending
-        self.ending = self.leaving = True
-        self.wheel.forget(self)
-        self._hub.gone(self)
-        if not told and not ended:
-            self._hub.strange(self, "it closed the connection without a word")
-        for stream in self._take_streams():
-            if not told:
-                fate = Fate.UNPROCESSED
-            elif stream.answered or not self.served or stream.heard != self.heard:
-                fate = Fate.UNKNOWN
-            else:
-                fate = Fate.STALE
-            stream.cut(UPSTREAM_RESET, "it closed the connection before its answer was whole", fate)
-
     # --- from the connection -----------------------------------------------------------------------------------
-
-    def is_idle(self, number: int) -> bool:
-        return number >= self._next or not number & 1
 
     def head_came(self, number: int, block: bytes, end: bool) -> None:
         stream = self.streams.get(number)
@@ -175,72 +108,9 @@ class ReferenceHttp2Client(ReferenceConnection, MultiplexedConnection):
             self._hub.settled(self)
         self._hub.roomier(self)
 
-    def going_away(self, last: int, code: int, detail: str) -> None:
-        self.withdraw()
-        for number, stream in tuple(self.streams.items()):
-            if number > last and self.streams.get(number) is stream:
-                assert isinstance(stream, ReferenceClientStream)
-                self.forget(stream)
-                stream.cut(UPSTREAM_RESET, f"it is going away: {name_of(code)} {detail}".rstrip(), Fate.UNPROCESSED)
-        if not self.streams and not self.reserved:
-            self.end()
-
-    def withdraw(self) -> None:
-        """Take no more streams."""
-        if not self.leaving:
-            self.leaving = True
-            self._hub.withdrawn(self)
-            if not self.streams and not self.reserved:
-                self.end()
-
-    def empty(self) -> None:
-        if self.leaving:
-            if not self.reserved:
-                self.end()
-        else:
-            self.wheel.arm(self, self.wheel.now + self._hub.keep_limit)
-
     def forget(self, stream: ReferenceStream) -> None:
         self.served += 1
         full = len(self.streams) + self.reserved >= self.most
         super().forget(stream)
         if full:
             self._hub.roomier(self)
-
-    def fail(self, code: Code, detail: str) -> None:
-        self.leaving = True
-        self._hub.withdrawn(self)
-        super().fail(code, detail)
-        if not self.told:
-            self._hub.strange(self, detail)
-
-    def reset_again(self) -> None:
-        """As often as it likes: it can only reset what we open."""
-
-    def abort(self) -> None:
-        self.ending = self.leaving = True
-        self._transport.abort()
-
-    def _take_streams(self) -> list[ReferenceClientStream]:
-        streams = [stream for stream in self.streams.values() if isinstance(stream, ReferenceClientStream)]
-        self.streams.clear()
-        return streams
-
-    # --- time --------------------------------------------------------------------------------------------------
-
-    def _arm(self, due: float) -> None:
-        if due < self.due:
-            self.wheel.arm(self, due)
-
-    def timed_out(self) -> None:
-        now = self.wheel.now
-        if self.ending:
-            self._transport.abort()
-        elif self.streams:
-            for stream in tuple(self.streams.values()):
-                if stream.number in self.streams:
-                    stream.timed_out(now)
-            if self.streams and not self.ending:
-                self._arm(now + _LOOK)
-        else:
-            self.withdraw()
