@@ -7,11 +7,25 @@ from minimesh.model.reason import Reason
 from minimesh.model.route import Route
 from minimesh.telemetry.counters import RouteCounters
 
+_MOST_ADDED = 256
+_LONGEST_ADDED = 512
+
 
 class BoundRoute:
     """A route with everything that it needs already looked up."""
 
-    __slots__ = ("_host", "admission", "counters", "destination", "forwarded", "name", "strip", "timeout", "upstream")
+    __slots__ = (
+        "_added_before",
+        "_host",
+        "admission",
+        "counters",
+        "destination",
+        "forwarded",
+        "name",
+        "strip",
+        "timeout",
+        "upstream",
+    )
 
     def __init__(self, route: Route, upstream: Destination, counters: RouteCounters, source: Identity) -> None:
         self.name = counters.key.route
@@ -28,6 +42,7 @@ class BoundRoute:
         )
         self.forwarded = Fields(None, identity)
         self._host = upstream.spec.host
+        self._added_before: dict[bytes, Fields] = {}
 
     def target_of(self, head: RequestHead) -> bytes:
         """The target without the prefix that is to be stripped, if it stands at whole segments."""
@@ -41,13 +56,24 @@ class BoundRoute:
         """`forwarded`: X-Forwarded-* lines that the listener adds."""
         authority = self._host or head.authority or self.destination.encode()
         target = self.target_of(head) if self.strip else head.target
-        added = Fields(None, forwarded + self.forwarded.http1) if forwarded else self.forwarded
+        added = self._added(forwarded) if forwarded else self.forwarded
         outgoing = OutgoingHead(head, target, authority, added)
         if head.timeout is not None and self.timeout is not None and self.timeout < head.timeout:
             # The service need not work for longer than its answer is waited for here.
             others = tuple(pair for pair in head.fields.pairs if pair[0] != b"grpc-timeout")
             outgoing.fields = Fields((*others, (b"grpc-timeout", b"%dm" % (self.timeout * 1000))))
         return outgoing
+
+    def _added(self, forwarded: bytes) -> Fields:
+        """Callers mostly say the same of themselves: made once, and so encoded once, for each codec."""
+        added = self._added_before.get(forwarded)
+        if added is None:
+            added = Fields(None, forwarded + self.forwarded.http1)
+            if len(forwarded) <= _LONGEST_ADDED:
+                if len(self._added_before) >= _MOST_ADDED:
+                    self._added_before.clear()
+                self._added_before[forwarded] = added
+        return added
 
 
 class Plan:

@@ -91,8 +91,7 @@ class StreamLife:
 
 class ConnectionLife(Timed):
     """`blocked`: the transport takes no more. `ending`: the last is said, and nothing that comes is read any more.
-    `forgiven`: streams that we have reset, and how much more may be on its way for each. `_last`: the highest stream
-    that the peer has opened."""
+    `forgiven`: streams that we have reset. `_last`: the highest stream that the peer has opened."""
 
     __slots__ = NO_SLOTS
 

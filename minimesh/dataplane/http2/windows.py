@@ -5,6 +5,7 @@ Credit for the window of the connection is given back as the streams' bodies are
 
 from typing import ClassVar
 
+from minimesh.dataplane.http2.discipline import SLOTS, Discipline
 from minimesh.dataplane.http2.frames import (
     END_STREAM,
     PADDED,
@@ -14,34 +15,17 @@ from minimesh.dataplane.http2.frames import (
     window_update,
     without_padding,
 )
-from minimesh.dataplane.http2.patience import Patience
 from minimesh.dataplane.http2.stream import Stream
 from minimesh.dataplane.http2.wire import Wire
 from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.wheel import Wheel
 
-_MOST_RESETS, _RESETS_A_SECOND = 200, 20
-_MOST_IDLE_FRAMES, _IDLE_FRAMES_A_SECOND = 2_000, 200
-_MOST_FORGIVEN = 1_024
 
-
-class Windows(Wire):
+class Windows(Wire, Discipline):
     """`window`: bytes of bodies that we may send on all streams together. `stalled`: streams that wait for it, or for
-    the transport. `paid`: frames that the peer may send for the data that it got. `_forgiven`: streams that we have
-    reset, and how much more may be on its way for each."""
+    the transport."""
 
-    __slots__ = (
-        "_allowance",
-        "_calm",
-        "_owed",
-        "_resets",
-        "first_window",
-        "forgiven",
-        "paid",
-        "stalled",
-        "streams",
-        "window",
-    )
+    __slots__ = (*SLOTS, "_allowance", "_owed", "first_window", "stalled", "streams", "window")
 
     stream_allowance: ClassVar[int] = WINDOW
     """Bytes that a peer may send on one stream before they are taken."""
@@ -57,10 +41,8 @@ class Windows(Wire):
         self.stalled: dict[Stream, None] = {}
         self.window = self.first_window = WINDOW
         self._allowance = self.allowance
-        self._owed = self.paid = 0
-        self.forgiven: dict[int, int] = {}
-        self._resets = Patience(_MOST_RESETS, _RESETS_A_SECOND)
-        self._calm = Patience(_MOST_IDLE_FRAMES, _IDLE_FRAMES_A_SECOND)
+        self._owed = 0
+        self.be_patient()
 
     # --- out -----------------------------------------------------------------------------------------------------
 
@@ -162,45 +144,6 @@ class Windows(Wire):
             self._credit(held)
         if not self.streams:
             self.empty()
-
-    def forgive(self, number: int) -> None:
-        """We reset this stream: what the peer sent before it heard of that is not held against it."""
-        forgiven = self.forgiven
-        if len(forgiven) >= _MOST_FORGIVEN:
-            del forgiven[next(iter(forgiven))]
-        forgiven[number] = self.stream_allowance
-
-    def break_stream(self, stream: Stream, code: Code, detail: str) -> None:
-        """The peer broke a rule that concerns one stream (RFC 9113, section 5.4.2)."""
-        stream.cancel(code)
-        stream.broken(code, detail)
-        self.reset_again()
-
-    def reset_again(self) -> None:
-        """A stream was reset, by the peer or because of it: rapid reset, and made-you-reset."""
-        if not self._resets.spend(self.wheel.now):
-            raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "too many streams were reset")
-
-    def _bookkeeping(self, cost: float) -> None:
-        """A frame that a peer may well send for data that it gets: some do so for each piece of it."""
-        if self.paid:
-            self.paid -= 1
-        else:
-            self.nuisance(cost)
-
-    def nuisance(self, cost: float = 1.0) -> None:
-        """A frame that is allowed and brings nobody anything."""
-        if not self._calm.spend(self.wheel.now, cost):
-            raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "too many frames that carry nothing")
-
-    def fail(self, code: Code, detail: str) -> None:
-        """The peer broke a rule that concerns all: no stream goes on."""
-        if self.ending:
-            return
-        streams = self.take_streams()
-        self.end(code, detail)
-        for stream in streams:
-            stream.broken(code, detail)
 
     def take_streams(self) -> tuple[Stream, ...]:
         """All that there are, which are no longer this connection's."""

@@ -18,9 +18,8 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
+from minimesh.dataplane.http2.discipline import Discipline
 from minimesh.dataplane.http2.frames import LAST_NUMBER, PREFACE, WINDOW, Code, ConnectionFault, Setting
-from minimesh.dataplane.http2.life import ConnectionLife
-from minimesh.dataplane.http2.patience import Patience
 from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.reference.http2.fields import Unpacker
 from minimesh.dataplane.reference.http2.frames import Frames
@@ -28,17 +27,11 @@ from minimesh.dataplane.reference.http2.stream import ReferenceStream
 from minimesh.dataplane.wheel import Wheel
 
 _LINGER = 0.5
-_MOST_RESETS, _RESETS_A_SECOND = 200, 20
-_MOST_IDLE_FRAMES, _IDLE_FRAMES_A_SECOND = 2_000, 200
-_MOST_FORGIVEN = 1_024
 _KNOWN = frozenset(Setting)
 
 
-class ReferenceConnection(ConnectionLife):
-    """`blocked`: the transport takes no more. `ending`: the last is said, and nothing that comes is read any more.
-    `forgiven`: streams that we have reset, and how much more may be on its way for each. `paid`: frames that the peer
-    may send for the data that it got. `_last`: the highest stream that the peer has opened, `_promised`: the one that
-    we have told it of."""
+class ReferenceConnection(Discipline):
+    """`_promised`: the highest stream that we have told the peer of."""
 
     _transport: asyncio.Transport
 
@@ -47,17 +40,14 @@ class ReferenceConnection(ConnectionLife):
         self.wheel = wheel
         self.outbox = outbox
         self.streams: dict[int, ReferenceStream] = {}
-        self.forgiven: dict[int, int] = {}
         self.blocked = self.ending = False
-        self.paid = 0
+        self.be_patient()
         self._unpacker = unpacker
         self._settled = False
         self._out = b""
         self._last = 0
         self._promised = LAST_NUMBER
         self._frames = Frames()
-        self._resets = Patience(_MOST_RESETS, _RESETS_A_SECOND)
-        self._calm = Patience(_MOST_IDLE_FRAMES, _IDLE_FRAMES_A_SECOND)
         # Fields are held to the rules by our own readings, which break one stream where the library breaks all.
         self.library = H2Connection(
             H2Configuration(
@@ -333,44 +323,6 @@ class ReferenceConnection(ConnectionLife):
         self.taken(stream.number, held)
         if not self.streams:
             self.empty()
-
-    def forgive(self, number: int) -> None:
-        """We reset this stream: what the peer sent before it heard of that is not held against it."""
-        if len(self.forgiven) >= _MOST_FORGIVEN:
-            del self.forgiven[next(iter(self.forgiven))]
-        self.forgiven[number] = WINDOW
-
-    def break_stream(self, stream: ReferenceStream, code: Code, detail: str) -> None:
-        """The peer broke a rule that concerns one stream (RFC 9113, section 5.4.2)."""
-        stream.cancel(code)
-        stream.broken(code, detail)
-        self.reset_again()
-
-    def reset_again(self) -> None:
-        """A stream was reset, by the peer or because of it: rapid reset, and made-you-reset."""
-        if not self._resets.spend(self.wheel.now):
-            raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "too many streams were reset")
-
-    def _bookkeeping(self, cost: float) -> None:
-        """A frame that a peer may well send for data that it gets."""
-        if self.paid:
-            self.paid -= 1
-        else:
-            self.nuisance(cost)
-
-    def nuisance(self, cost: float = 1.0) -> None:
-        """A frame that is allowed and brings nobody anything."""
-        if not self._calm.spend(self.wheel.now, cost):
-            raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "too many frames that carry nothing")
-
-    def fail(self, code: Code, detail: str) -> None:
-        """The peer broke a rule that concerns all: no stream goes on."""
-        if self.ending:
-            return
-        streams = self.take_streams()
-        self.end(code, detail)
-        for stream in streams:
-            stream.broken(code, detail)
 
     def take_streams(self) -> tuple[ReferenceStream, ...]:
         """All that there are, which are no longer this connection's."""
