@@ -77,7 +77,8 @@ class Http2Server(Caller, Http2Connection, ServerConnection):
         self.forgive(number)
 
     def _begin(self, number: int, head: RequestHead, end: bool, data: bytes) -> None:
-        stream = self.new_stream(number, end)
+        self.streams[number] = stream = Http2ServerStream(self, number)
+        stream.remote_ended = end
         if head.upgrade:
             stream.early = [data] if data else []
             data = b""
