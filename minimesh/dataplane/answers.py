@@ -1,65 +1,78 @@
 """Answers that the mesh itself makes: they say so, and why (problem details, RFC 9457)."""
 
 import json
+from typing import NamedTuple
 
 from minimesh.dataplane.grpc import message_of, status_for
-from minimesh.dataplane.heads import Fields, ResponseHead
+from minimesh.dataplane.heads import Fields, Pairs, ResponseHead
 from minimesh.model.reason import METHOD_NOT_ALLOWED, OVERLOADED, Reason
 
 _TYPE = "https://minimesh.dev/reasons/"
 
 
-def answer_to_grpc(
-    reason: Reason, *, service: str, detail: str, exchange: str, tries: int, details: bool
-) -> ResponseHead:
-    """Trailers alone, as gRPC has them: a status and a message. `details` as in `answer`."""
-    said = _said(reason, service, exchange, tries, details)
-    title = _title(reason, service)
-    message = f"{title}{f': {detail}' if details and detail not in ('', title) else ''} (id {exchange})"
-    fields = (
+class Told(NamedTuple):
+    """Why the mesh answers. where: the line of minimesh.toml that decided, or "". exchange: its id. details: the caller
+    is on this machine, and may be told more than code and id."""
+
+    reason: Reason
+    service: str
+    detail: str
+    where: str
+    exchange: str
+    tries: int
+    details: bool
+
+    @property
+    def title(self) -> str:
+        return self.reason.title.format(service=self.service or "the service")
+
+    @property
+    def said(self) -> bytes:
+        """`no_endpoint; service=orders; tries=1; id=…`"""
+        said = [self.reason.code]
+        if self.details:
+            said += [f"service={self.service}"] if self.service else []
+            said += [f"tries={self.tries}"] if self.tries else []
+        return "; ".join((*said, f"id={self.exchange}")).encode()
+
+
+def answer_to_grpc(told: Told, fields: Pairs = ()) -> ResponseHead:
+    """Trailers alone, as gRPC has them: a status and a message. fields: besides."""
+    more = [text for text in (told.detail, told.where) if text not in ("", told.title)] if told.details else []
+    message = f"{': '.join((told.title, *more))} (id {told.exchange})"
+    own = (
         (b"content-type", b"application/grpc"),
-        (b"grpc-status", b"%d" % status_for(reason)),
+        (b"grpc-status", b"%d" % status_for(told.reason)),
         (b"grpc-message", message_of(message)),
-        (b"x-minimesh-reason", said),
+        (b"x-minimesh-reason", told.said),
     )
-    return ResponseHead(200, Fields(fields))
+    return ResponseHead(200, Fields((*own, *fields)))
 
 
-def answer(
-    reason: Reason, *, service: str, detail: str, exchange: str, tries: int, bodiless: bool, details: bool
-) -> tuple[ResponseHead, bytes]:
-    """Head and body. `details`: the caller is on this machine, and may be told more than code and id."""
+def answer(told: Told, fields: Pairs = (), *, bodiless: bool) -> tuple[ResponseHead, bytes]:
+    """Head and body. fields: besides."""
+    reason = told.reason
     problem: dict[str, object] = {
         "type": _TYPE + reason.code,
-        "title": _title(reason, service),
+        "title": told.title,
         "status": reason.status,
         "reason": reason.code,
-        "id": exchange,
+        "id": told.exchange,
     }
-    if details:
-        problem |= {"detail": detail, "fault": reason.fault.value, "help": f"minimesh tap {service}".rstrip()}
+    if told.details:
+        problem |= {"detail": told.detail, "fault": reason.fault.value}
+        problem |= {"where": told.where} if told.where else {}
+        problem["help"] = f"minimesh tap {told.service}".rstrip()
     body = json.dumps(problem).encode() + b"\n"
-    fields = [
+    own = [
         (b"content-type", b"application/problem+json"),
         (b"content-length", b"%d" % len(body)),
         (b"cache-control", b"no-store"),
-        (b"x-minimesh-reason", _said(reason, service, exchange, tries, details)),
+        (b"x-minimesh-reason", told.said),
     ]
     if reason is METHOD_NOT_ALLOWED:
-        fields.append((b"allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))
+        own.append((b"allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))
     elif reason is OVERLOADED:
-        fields.append((b"retry-after", b"1"))
-    return ResponseHead(reason.status, Fields(tuple(fields)), 0 if bodiless else len(body)), b"" if bodiless else body
-
-
-def _title(reason: Reason, service: str) -> str:
-    return reason.title.format(service=service or "the service")
-
-
-def _said(reason: Reason, service: str, exchange: str, tries: int, details: bool) -> bytes:
-    """`no_endpoint; service=orders; tries=1; id=…`"""
-    said = [reason.code]
-    if details:
-        said += [f"service={service}"] if service else []
-        said += [f"tries={tries}"] if tries else []
-    return "; ".join((*said, f"id={exchange}")).encode()
+        own.append((b"retry-after", b"1"))
+    head = ResponseHead(reason.status, Fields((*own, *fields)), 0 if bodiless else len(body))
+    return head, b"" if bodiless else body

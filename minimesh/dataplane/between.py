@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from minimesh.dataplane.connections import Starts
     from minimesh.dataplane.heads import ResponseHead
     from minimesh.dataplane.streams import ServerStream
+    from minimesh.model.caller import Caller
     from minimesh.model.reason import Cut, Reason
 
 
@@ -86,6 +87,10 @@ class Between:
     @property
     def peer(self) -> str:
         return self._server.peer
+
+    @property
+    def caller(self) -> Caller:
+        return self._server.caller
 
     @property
     def loopback(self) -> bool:

@@ -2,13 +2,15 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from minimesh.dataplane.gates import Gatekeeper
 from minimesh.dataplane.ids import RandomBits
 from minimesh.dataplane.upstream import Upstream
 from minimesh.dataplane.wheel import Wheel
 from minimesh.model import snapshot
+from minimesh.model.caller import Caller
 from minimesh.telemetry import CounterKey, Telemetry
 
 
@@ -21,6 +23,7 @@ class Around:
     telemetry: Telemetry
     monotonic: Callable[[], float]
     random_bits: RandomBits
+    gatekeepers: Sequence[Gatekeeper] = ()
 
 
 class Bound:
@@ -34,6 +37,7 @@ class Bound:
         self.limits = spec.limits
         self.name = spec.name
         self.source = spec.source.service
+        self.caller = Caller(spec.source)
         self.wheel = around.wheel
         self.ring = telemetry.ring
         self.unrouted = telemetry.counters.of(CounterKey(self.source, "", "-"))
@@ -44,6 +48,7 @@ class Bound:
         self.paused = False
         self.address: tuple[str, int] = bound.getsockname()[:2]
         """Where it really is (or was, once it drains)."""
+        self._gatekeepers = around.gatekeepers
         self._counters = telemetry.counters
         self._loop = around.loop
         self._socket = bound

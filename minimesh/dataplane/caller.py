@@ -10,6 +10,7 @@ from typing import cast
 
 from minimesh.dataplane.connections import WATERMARK, Entrance, ServerConnection, Starts, cut
 from minimesh.dataplane.wheel import Timed
+from minimesh.model.caller import Caller
 from minimesh.model.reason import CLIENT_TIMEOUT, Cut, Reason
 
 _LINGER = 2.0
@@ -37,6 +38,7 @@ class CallerConnection(ServerConnection, Timed):
         "_tunnel",
         "_unsent",
         "_uploading",
+        "caller",
         "loopback",
         "peer",
     )
@@ -46,6 +48,7 @@ class CallerConnection(ServerConnection, Timed):
     def __init__(self, entrance: Entrance) -> None:
         Timed.__init__(self)
         self._entrance = entrance
+        self.caller = entrance.caller
         self._exchange: Starts | None = None
         self._buffer = b""
         self._deadline = inf
@@ -62,6 +65,9 @@ class CallerConnection(ServerConnection, Timed):
     def _refuse(self, reason: Reason, detail: str) -> None:
         """Answer what never became a request, and close."""
         raise NotImplementedError
+
+    def known_as(self, caller: Caller) -> None:
+        self.caller = caller
 
     # --- from the transport ------------------------------------------------------------------------------------
 
@@ -118,6 +124,7 @@ class CallerConnection(ServerConnection, Timed):
     def _give_way(self, data: bytes) -> None:
         """To the protocol that the caller really speaks; `data`: all that was read so far."""
         successor = self._entrance.successor(self)
+        successor.known_as(self.caller)
         self._lingering = True
         self._entrance.wheel.forget(self)
         self._transport.set_protocol(successor)

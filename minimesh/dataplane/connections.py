@@ -9,6 +9,7 @@ from minimesh.dataplane.heads import RequestHead
 from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.streams import ClientEvents, ClientStream, ServerEvents, ServerStream
 from minimesh.dataplane.wheel import Wheel
+from minimesh.model.caller import Caller
 from minimesh.model.project import Limits
 from minimesh.model.reason import Reason
 
@@ -49,6 +50,10 @@ class ServerConnection(asyncio.Protocol):
 
     __slots__ = ()
 
+    def known_as(self, caller: Caller) -> None:
+        """More is known of who calls than when it was accepted."""
+        raise NotImplementedError
+
     def drain(self) -> None:
         """Take no further request: close when idle, else after the answer."""
         raise NotImplementedError
@@ -88,8 +93,9 @@ class ServerConnection(asyncio.Protocol):
 
 
 class Entrance(Protocol):
-    """What a connection needs of the listener that accepted it."""
+    """What a connection needs of the listener that accepted it. caller: who comes in by it, as far as that tells."""
 
+    caller: Caller
     limits: Limits
     wheel: Wheel
     outbox: Outbox

@@ -4,7 +4,8 @@ The exchange joins a ServerStream and a ClientStream and knows neither's protoco
 
     request   open → ended                     (a tunnel's request side opens again with the 101)
     client    none → dialling → sent → none    (none again after the answer, a cut, or to be tried again)
-              before that perhaps in line, where the service has as many exchanges as it may have
+              before that perhaps at the gates of its route (gated.py), and then perhaps in line, where the service
+              has as many exchanges as it may have
     answer    none → head sent → ended         (before the head the mesh may still answer itself; after it, only cut)
 
 Whatever ends it ends in `_finish`, which leaves one record and no reference to either stream.
@@ -16,12 +17,13 @@ from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
-from minimesh.dataplane.answers import answer, answer_to_grpc
+from minimesh.dataplane.answers import Told, answer, answer_to_grpc
 from minimesh.dataplane.destination import Dial, Pool
+from minimesh.dataplane.gates import Reply
 from minimesh.dataplane.grpc import Messages, read_status, status_for
-from minimesh.dataplane.heads import Fields, RequestHead, ResponseHead
+from minimesh.dataplane.heads import Fields, Pairs, RequestHead, ResponseHead
 from minimesh.dataplane.ids import RandomBits, span_id, trace_id, traceparent
-from minimesh.dataplane.plan import Plan
+from minimesh.dataplane.plan import BoundRoute, Plan
 from minimesh.dataplane.streams import ClientStream, Fate, ServerStream
 from minimesh.dataplane.upload import Upload
 from minimesh.model.grpc import counts_as, name_of
@@ -44,6 +46,8 @@ class Origin(Protocol):
     ring: Ring
     monotonic: Callable[[], float]
     random_bits: RandomBits
+    make: type[Exchange]
+    """What its exchanges are: of another kind where routes have gates."""
 
     @property
     def router(self) -> object:
@@ -133,7 +137,7 @@ class Exchange:
         route = self._plan.route
         if route is None:
             origin.unrouted.requests += 1
-            self._refuse(self._plan.reason or NO_ENDPOINT, self._plan.detail)
+            self._reply(plan.reply) if plan.reply else self._refuse(plan.reason or NO_ENDPOINT, plan.detail)
             return
         route.counters.requests += 1
         limit = route.timeout
@@ -141,12 +145,19 @@ class Exchange:
             limit = head.timeout
         if limit is not None:
             server.arm(self._started + limit)
+        if route.gates:
+            self._ask(route, server)
+            return
         admission = route.admission
         admission.count = count = admission.count + 1
         if count > admission.most:
             self._wait(admission)
         else:
             self._dispatch()
+
+    def _ask(self, route: BoundRoute, server: ServerStream) -> None:
+        """Its route has gates (gated.py)."""
+        raise NotImplementedError
 
     def refuse(self, plan: Plan) -> None:
         """Answer something that never became a request."""
@@ -161,7 +172,12 @@ class Exchange:
         """In line for the service."""
         if not admission.wait(self):
             self._refuse(OVERLOADED, f"{admission.most} requests are under way and {admission.waiting} wait")
-        elif not self._request_ended and self._server is not None and not self._head.upgrade:
+        else:
+            self.hold_back()
+
+    def hold_back(self) -> None:
+        """The caller, while it is not known yet where its body goes."""
+        if not self._request_ended and self._server is not None and not self._head.upgrade:
             self._server.pause()
 
     def admitted(self) -> None:
@@ -192,8 +208,7 @@ class Exchange:
         client = None if self._stale > 1 else pool.take(self, outgoing, self._head.method not in IDEMPOTENT)
         if client is None:
             self._dial = pool.dial(self, outgoing)
-            if not self._request_ended and self._server is not None and not self._head.upgrade:
-                self._server.pause()
+            self.hold_back()
             return
         self._client = client
         self._send(client)
@@ -388,39 +403,37 @@ class Exchange:
         if server is not None:
             server.over()
 
-    def _refuse(self, reason: Reason, detail: str) -> None:
-        """Answer instead of the service."""
+    def _refuse(self, reason: Reason, detail: str, where: str = "", fields: Pairs = ()) -> None:
+        """Answer instead of the service. where: the line of minimesh.toml that says so."""
+        server = self._server
+        if server is None:
+            return
+        service, exchange = self._plan.service, span_id(self._traceparent).decode()
+        told = Told(reason, service, detail, where, exchange, self._tries, server.loopback)
+        if self._head.grpc:
+            self._grpc_status = status_for(reason)
+            head, body = answer_to_grpc(told, fields), b""
+        else:
+            head, body = answer(told, fields, bodiless=self._head.method == b"HEAD")
+        self._answer(reason, f"{detail}, {where}" if where else detail, head, body)
+
+    def _reply(self, given: Reply) -> None:
+        said = b"%b; id=%b" % (given.reason.code.encode(), span_id(self._traceparent))
+        fields = (*given.fields, (b"content-length", b"%d" % len(given.body)), (b"x-minimesh-reason", said))
+        body = b"" if self._head.method == b"HEAD" else given.body
+        self._answer(given.reason, "", ResponseHead(given.status, Fields(fields), len(body)), body)
+
+    def _answer(self, reason: Reason, detail: str, head: ResponseHead, body: bytes) -> None:
         server = self._server
         if server is None:
             return
         self._reason = reason
-        head, body = self._answer(reason, detail, server.loopback)
         self._status = head.status
         self._first_byte = now = self._origin.monotonic()
         self._bytes_out = len(body)
         self._let_go()
         self._finish(now, "", detail)
         server.send_head(head, body, True)
-
-    def _answer(self, reason: Reason, detail: str, details: bool) -> tuple[ResponseHead, bytes]:
-        route = self._plan.route
-        service = "" if route is None else route.destination
-        exchange = span_id(self._traceparent).decode()
-        if self._head.grpc:
-            self._grpc_status = status_for(reason)
-            head = answer_to_grpc(
-                reason, service=service, detail=detail, exchange=exchange, tries=self._tries, details=details
-            )
-            return head, b""
-        return answer(
-            reason,
-            service=service,
-            detail=detail,
-            exchange=exchange,
-            tries=self._tries,
-            bodiless=self._head.method == b"HEAD",
-            details=details,
-        )
 
     def _finish(self, now: float, cut: str, detail: str) -> None:
         server, origin, head = self._server, self._origin, self._head

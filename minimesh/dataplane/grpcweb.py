@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from minimesh.dataplane import base64stream
 from minimesh.dataplane.base64stream import Base64Reader
 from minimesh.dataplane.between import Between, call_of
-from minimesh.dataplane.exchange import Exchange, Origin
+from minimesh.dataplane.exchange import Origin
 from minimesh.dataplane.grpc import is_grpc, message_of, status_of
 from minimesh.dataplane.heads import UNKNOWN, Fields, Pairs, RequestHead, ResponseHead
 from minimesh.dataplane.plan import Plan
@@ -34,7 +34,7 @@ def exchange(origin: Origin, server: ServerStream, head: RequestHead) -> Starts:
     """For a head of gRPC-Web: a translation and its exchange, or the exchange alone where gRPC is not spoken."""
     kind = _TYPE.fullmatch(head.fields.get(b"content-type") or b"")
     if head.method != b"POST" or kind is None:
-        return Exchange(origin, server, head)
+        return origin.make(origin, server, head)
     call = head.plan
     if not isinstance(call, RequestHead):
         call = _call_of(head, kind)
@@ -43,7 +43,7 @@ def exchange(origin: Origin, server: ServerStream, head: RequestHead) -> Starts:
         plan = call.plan = origin.plan(server, call)
     takes = True if plan.route is None else plan.route.upstream.takes_grpc
     if takes is False:
-        return Exchange(origin, server, head)
+        return origin.make(origin, server, head)
     head.plan = call
     if takes is None and plan.route is not None:
         return Undecided(origin, server, head, plan.route.upstream)
@@ -57,7 +57,7 @@ def _translated(origin: Origin, server: ServerStream, head: RequestHead, call: R
         server.send_informational(ResponseHead(100))
     wanted = _TYPE.search(head.fields.get(b"accept") or b"")
     web = GrpcWeb(server, text, text if wanted is None else wanted[1] is not None)
-    web.bind(Exchange(origin, web, call))
+    web.bind(origin.make(origin, web, call))
     return web
 
 
@@ -211,7 +211,7 @@ class Undecided(Between):
         origin, server, head = self._origin, self._server, self._head
         call = head.plan
         if self._service.takes_grpc is False or not isinstance(call, RequestHead):
-            self._exchange = Exchange(origin, server, head)
+            self._exchange = origin.make(origin, server, head)
         else:
             self._exchange = _translated(origin, server, head, call)
         if not self._end:

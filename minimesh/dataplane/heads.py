@@ -5,6 +5,7 @@ in here; a codec keeps that to itself and adds its own on the way out (RFC 9110,
 """
 
 from collections.abc import Iterable
+from copy import copy
 
 Pairs = tuple[tuple[bytes, bytes], ...]
 
@@ -190,3 +191,10 @@ class OutgoingHead:
         self.forwarded = forwarded
         self.http1: bytes | None = None
         self.http2: bytes | None = None
+
+    def having(self, fields: Fields) -> "OutgoingHead":
+        """The same with these fields in place of the head's own."""
+        other: OutgoingHead = copy(self)
+        other.fields = fields
+        other.http1 = other.http2 = None
+        return other

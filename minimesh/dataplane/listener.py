@@ -10,6 +10,7 @@ from minimesh.dataplane.bound import Around
 from minimesh.dataplane.codec import Codec
 from minimesh.dataplane.connections import ServerConnection, Starts
 from minimesh.dataplane.exchange import Exchange
+from minimesh.dataplane.gated import GatedExchange
 from minimesh.dataplane.heads import RequestHead
 from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.plan import BoundRoute, Plan
@@ -20,6 +21,7 @@ from minimesh.dataplane.transcoding.lane import Work
 from minimesh.dataplane.upstream import Upstream
 from minimesh.model import snapshot
 from minimesh.model.reason import CROSS_SITE, FOREIGN_HOST, NO_ROUTE, Reason
+from minimesh.model.route import Route
 from minimesh.telemetry.counters import CounterKey
 
 _NO_HEAD = RequestHead(b"", b"", b"")
@@ -34,6 +36,7 @@ class Listener(Acceptor):
         super().__init__(spec, bound, around)
         self.outbox = outbox
         self.router: Router[BoundRoute] = Router(())
+        self.make: type[Exchange] = Exchange
         self._codec = codec
         self._hosts: frozenset[bytes] = frozenset()
         self._domain = b""
@@ -43,22 +46,17 @@ class Listener(Acceptor):
     def apply(self, spec: snapshot.Listener, upstreams: Mapping[str, Upstream]) -> None:
         super().apply(spec, upstreams)
         self._hosts = self._own_hosts() if spec.kind is snapshot.ListenerKind.OUTBOUND else frozenset()
-        self.router = Router(
-            (
-                route.host,
-                route.path,
-                BoundRoute(
-                    route,
-                    upstreams[route.to],
-                    self._counters.of(CounterKey(self.source, route.to, route.name)),
-                    spec.source,
-                ),
-            )
-            for route in (*spec.routes, *spec.names)
-        )
+        routes = [(route, self._bound(route, upstreams[route.to])) for route in (*spec.routes, *spec.names)]
+        self.router = Router((route.host, route.path, bound) for route, bound in routes)
+        self.make = GatedExchange if any(bound.gates for _, bound in routes) else Exchange
         self._transcodes = any(upstreams[route.to].transcoded is not False for route in (*spec.routes, *spec.names))
         self._domain = f".{spec.domain}".encode() if spec.domain else b""
         self._named = frozenset((route.host or "").encode() for route in spec.names)
+
+    def _bound(self, route: Route, upstream: Upstream) -> BoundRoute:
+        counters = self._counters.of(CounterKey(self.source, route.to, route.name))
+        gates = tuple(gate for keeper in self._gatekeepers for gate in keeper.gates(self.spec, route, upstream.spec))
+        return BoundRoute(route, upstream, counters, self.spec.source, gates)
 
     def _connection(self) -> ServerConnection:
         return self._codec.server(self)
@@ -80,7 +78,7 @@ class Listener(Acceptor):
             return grpcweb.exchange(self, server, head)
         if self._transcodes:
             return transcoding.exchange(self, server, head, self._offload)
-        return Exchange(self, server, head)
+        return self.make(self, server, head)
 
     def _offload(self, work: Work, then: Callable[[asyncio.Future[bytes]], None]) -> None:
         self._loop.run_in_executor(None, work).add_done_callback(then)

@@ -1,6 +1,7 @@
 """What a listener decides about a head before anything is sent: which route, and what goes on to the endpoint."""
 
 from minimesh.dataplane.destination import Destination
+from minimesh.dataplane.gates import Gate, Reply
 from minimesh.dataplane.heads import Fields, OutgoingHead, RequestHead
 from minimesh.model.identity import Identity
 from minimesh.model.reason import Reason
@@ -21,13 +22,22 @@ class BoundRoute:
         "counters",
         "destination",
         "forwarded",
+        "gates",
         "name",
         "strip",
         "timeout",
         "upstream",
     )
 
-    def __init__(self, route: Route, upstream: Destination, counters: RouteCounters, source: Identity) -> None:
+    def __init__(
+        self,
+        route: Route,
+        upstream: Destination,
+        counters: RouteCounters,
+        source: Identity,
+        gates: tuple[Gate, ...] = (),
+    ) -> None:
+        self.gates = gates
         self.name = counters.key.route
         self.upstream = upstream
         self.admission = upstream.admission
@@ -77,9 +87,10 @@ class BoundRoute:
 
 
 class Plan:
-    """A decision, valid for as long as `router` is the listener's. Refused: `reason` is set and nothing is sent."""
+    """A decision, valid for as long as `router` is the listener's. Refused: `reason` is set, or what to reply instead,
+    and nothing is sent."""
 
-    __slots__ = ("detail", "outgoing", "reason", "route", "router")
+    __slots__ = ("detail", "outgoing", "reason", "reply", "route", "router")
 
     def __init__(
         self,
@@ -88,9 +99,16 @@ class Plan:
         outgoing: OutgoingHead | None = None,
         reason: Reason | None = None,
         detail: str = "",
+        reply: Reply | None = None,
     ) -> None:
+        self.reply = reply
         self.router = router
         self.route = route
         self.outgoing = outgoing
         self.reason = reason
         self.detail = detail
+
+    @property
+    def service(self) -> str:
+        """Whom it is for; "" where that is not known."""
+        return self.route.destination if self.route is not None else ""

@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from operator import methodcaller
@@ -14,6 +14,7 @@ from minimesh.dataplane.acceptor import bind
 from minimesh.dataplane.bound import Around, Bound
 from minimesh.dataplane.codec import FAST, Codec
 from minimesh.dataplane.datagrams.listener import UdpListener, bind_datagrams
+from minimesh.dataplane.gates import Gatekeeper
 from minimesh.dataplane.ids import traceparent
 from minimesh.dataplane.listener import Listener
 from minimesh.dataplane.outbox import Outbox
@@ -93,7 +94,9 @@ class Statistics:
 
 
 class DataPlane:
-    """Owns listeners, upstreams and the wheel. All calls on the loop's own thread."""
+    """Owns listeners, upstreams and the wheel. All calls on the loop's own thread.
+
+    gatekeepers: in the order in which a request passes their gates; those of the caller's side first."""
 
     def __init__(
         self,
@@ -103,13 +106,16 @@ class DataPlane:
         *,
         codec: Codec = FAST,
         random: Random | None = None,
+        gatekeepers: Sequence[Gatekeeper] = (),
     ) -> None:
         self._loop = loop
         self._clock = clock
         self.codec = codec
         self._random = random or Random(SystemRandom().getrandbits(128))
         self._wheel = Wheel(clock.monotonic())
-        self._around = Around(loop, self._wheel, telemetry, clock.monotonic, self._random.getrandbits)
+        self._around = Around(
+            loop, self._wheel, telemetry, clock.monotonic, self._random.getrandbits, tuple(gatekeepers)
+        )
         self._outbox = Outbox(loop.call_soon)
         self._listeners: dict[str, Bound] = {}
         self._leaving: set[Bound] = set()

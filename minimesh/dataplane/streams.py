@@ -21,6 +21,7 @@ from enum import Enum
 from typing import Protocol
 
 from minimesh.dataplane.heads import Fields, OutgoingHead, ResponseHead
+from minimesh.model.caller import Caller
 from minimesh.model.reason import Cut, Reason
 
 
@@ -43,6 +44,11 @@ class ServerStream(Protocol):
     @property
     def loopback(self) -> bool:
         """Whether the caller is on this machine, and so may be told details."""
+        ...
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls. It may become better known while the connection lasts."""
         ...
 
     @property

@@ -19,7 +19,7 @@ from typing import Self
 
 from minimesh.dataplane import grpcweb
 from minimesh.dataplane.connections import Starts
-from minimesh.dataplane.exchange import Exchange
+from minimesh.dataplane.gates import Gate
 from minimesh.dataplane.heads import NO_FIELDS, UNKNOWN, Fields, RequestHead, ResponseHead
 from minimesh.dataplane.streams import ClientEvents, Fate
 from minimesh.model.reason import BAD_REQUEST, UPSTREAM_REFUSED, UPSTREAM_RESET, Cut, Reason
@@ -48,7 +48,7 @@ class Playbook:
 
     kept: streams to each endpoint that are there already. timeout: the route's, in seconds.
     loopback: the caller is on this machine. breaker: how many exchanges the service may have. windows: what the
-    connections of multiplexed callers and endpoints let through at first.
+    connections of multiplexed callers and endpoints let through at first. gates: of the route.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class Playbook:
         multiplexed_caller: bool = False,
         multiplexed_endpoints: bool = False,
         windows: int = 65_535,
+        gates: tuple[Gate, ...] = (),
     ) -> None:
         self.clock = VirtualClock()
         self.pools = {
@@ -72,7 +73,7 @@ class Playbook:
             for name in endpoints
         }
         self.upstream = FakeUpstream("orders", tuple(self.pools.values()), breaker)
-        self.origin = FakeOrigin(self.clock, self.upstream if routed else None, timeout=timeout)
+        self.origin = FakeOrigin(self.clock, self.upstream if routed else None, timeout=timeout, gates=gates)
         self.caller_connection = Multiplex(windows) if multiplexed_caller else None
         self.loopback = loopback
         self.caller = Caller(self)
@@ -187,7 +188,7 @@ class Caller:
             self.stream = FakeServerStream(self.name, play._note)
         else:
             self.stream = MultiplexedServerStream(self.name, play._note, play.caller_connection)
-        make = grpcweb.exchange if head.web else Exchange
+        make = grpcweb.exchange if head.web else play.origin.make
         self.exchange = exchange = make(play.origin, self.stream, head)
         self.stream.exchange = exchange
         self.stream.loopback = play.loopback

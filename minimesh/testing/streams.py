@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from minimesh.dataplane.heads import Fields, OutgoingHead, ResponseHead
 from minimesh.dataplane.streams import ClientEvents, ServerEvents
+from minimesh.model.caller import Caller
+from minimesh.model.identity import Identity
 
 Note = Callable[[str], None]
 
@@ -25,6 +27,7 @@ def show_trailers(trailers: Fields | None) -> str:
 class FakeServerStream:
     """Towards a caller; `note` gets a line for each call. `exchange` is whom to tell."""
 
+    caller = Caller(Identity("test.local", "web"))
     loopback = True
     protocol = "http/1.1"
     peer = "127.0.0.1:50000"

@@ -5,6 +5,9 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from minimesh.dataplane.destination import Dial, Pool
+from minimesh.dataplane.exchange import Exchange
+from minimesh.dataplane.gated import GatedExchange
+from minimesh.dataplane.gates import Gate
 from minimesh.dataplane.heads import OutgoingHead, RequestHead
 from minimesh.dataplane.plan import BoundRoute, Plan
 from minimesh.dataplane.streams import ClientEvents, ClientStream, ServerStream
@@ -86,7 +89,15 @@ class FakeUpstream:
 class FakeOrigin:
     """A listener of `web` that leads everything to one service; None: no route matches."""
 
-    def __init__(self, clock: VirtualClock, upstream: FakeUpstream | None, *, timeout: float | None = None) -> None:
+    def __init__(
+        self,
+        clock: VirtualClock,
+        upstream: FakeUpstream | None,
+        *,
+        timeout: float | None = None,
+        gates: tuple[Gate, ...] = (),
+    ) -> None:
+        self.make: type[Exchange] = GatedExchange if gates else Exchange
         telemetry = Telemetry(clock)
         self.name = "web->orders"
         self.source = "web"
@@ -100,7 +111,7 @@ class FakeOrigin:
         self._route = (
             None
             if upstream is None
-            else BoundRoute(Route("orders", timeout=timeout), upstream, self.counters, Identity(DOMAIN, "web"))
+            else BoundRoute(Route("orders", timeout=timeout), upstream, self.counters, Identity(DOMAIN, "web"), gates)
         )
 
     def plan(self, server: ServerStream, head: RequestHead) -> Plan:

@@ -20,6 +20,7 @@ from minimesh.dataplane.http2.frames import (
     Setting,
 )
 from minimesh.dataplane.http2.life import NO_SLOTS, ConnectionLife
+from minimesh.model import caller as who
 from minimesh.model.project import Limits
 from minimesh.model.reason import BAD_REQUEST, Cut
 
@@ -47,6 +48,7 @@ SLOTS = (
     "_send_due",
     "_skipped",
     "_unsent",
+    "caller",
     "loopback",
     "peer",
 )
@@ -68,11 +70,13 @@ class Caller(ConnectionLife):
     _send_due: float
     _skipped: deque[range]
     _unsent: int
+    caller: who.Caller
     loopback: bool
     peer: str
 
     def accept_for(self, entrance: Entrance) -> None:
         self._entrance = entrance
+        self.caller = entrance.caller
         self._begun = b""
         self._leaving = False
         self._skipped = deque(maxlen=_MOST_SKIPPED)
@@ -80,6 +84,9 @@ class Caller(ConnectionLife):
         self._head_due = self._idle_due = self._leave_due = self._send_due = inf
         self.peer = ""
         self.loopback = False
+
+    def known_as(self, caller: who.Caller) -> None:
+        self.caller = caller
 
     @property
     def limits(self) -> Limits:

@@ -10,6 +10,7 @@ from minimesh.dataplane.heads import Fields, ResponseHead
 from minimesh.dataplane.http2.frames import Code
 from minimesh.dataplane.http2.life import NO_SLOTS, StreamLife
 from minimesh.dataplane.wheel import Wheel
+from minimesh.model.caller import Caller
 from minimesh.model.project import Limits
 from minimesh.model.reason import CLIENT_TIMEOUT, Cut
 
@@ -21,6 +22,7 @@ SLOTS = ("early", "exchange", "malformed", "tunnel", "upload")
 class Accepted(Protocol):
     """The connection of such a stream."""
 
+    caller: Caller
     peer: str
     loopback: bool
     wheel: Wheel
@@ -54,6 +56,10 @@ class CallerStream(StreamLife):
     @property
     def peer(self) -> str:
         return self.connection.peer
+
+    @property
+    def caller(self) -> Caller:
+        return self.connection.caller
 
     @property
     def loopback(self) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from minimesh.dataplane.between import Between, call_of
-from minimesh.dataplane.exchange import Exchange, Origin
+from minimesh.dataplane.exchange import Origin
 from minimesh.dataplane.grpc import http_of, is_grpc, read_binary, read_status, read_timeout, status_of
 from minimesh.dataplane.heads import UNKNOWN, Fields, OutgoingHead, Pairs, RequestHead, ResponseHead
 from minimesh.dataplane.plan import BoundRoute, Plan
@@ -55,12 +55,12 @@ def exchange(origin: Origin, server: ServerStream, head: RequestHead, offload: O
     if isinstance(asked, Asked) and isinstance(asked.call.plan, Plan) and asked.call.plan.router is origin.router:
         return _translated(origin, server, head, asked, offload)
     if isinstance(asked, Plan) and asked.router is origin.router:
-        return Exchange(origin, server, head)
+        return origin.make(origin, server, head)
     plan = origin.plan(server, head)
     head.plan = plan
     route = plan.route
     if route is None or route.upstream.transcoded is False or head.grpc or head.upgrade:
-        return Exchange(origin, server, head)
+        return origin.make(origin, server, head)
     asked = head.plan = _asked(origin, route, plan, head, route.upstream.transcoded)
     return _translated(origin, server, head, asked, offload)
 
@@ -129,7 +129,7 @@ class Transcoded(Between):
 
     def __init__(self, origin: Origin, server: ServerStream, head: RequestHead, asked: Asked, offload: Offload) -> None:
         super().__init__(server)
-        self._exchange = Exchange(origin, self, asked.call)
+        self._exchange = origin.make(origin, self, asked.call)
         self._origin = origin
         self._head = head
         self._asked = asked
@@ -250,7 +250,7 @@ class Transcoded(Between):
         # It never was a call: nothing is sent, and the service hears nothing of it.
         refused = copy(self._asked.call)
         refused.plan = Plan(self._origin.router, reason=reason, detail=detail)
-        self._exchange = Exchange(self._origin, self, refused)
+        self._exchange = self._origin.make(self._origin, self, refused)
         self._begin(b"", True)
 
     @property

@@ -12,6 +12,7 @@ from math import inf
 from typing import TYPE_CHECKING, cast
 
 from minimesh.dataplane.connections import WATERMARK, Dialled, Home, ServerConnection, cut
+from minimesh.model.caller import Caller
 from minimesh.model.reason import Cut
 
 if TYPE_CHECKING:
@@ -121,12 +122,16 @@ class Side(asyncio.Protocol):
 class NearSide(Side, ServerConnection):
     """Towards the caller. `_frozen`: it has not begun, and is not to."""
 
-    __slots__ = ("_begun", "_entry", "_frozen")
+    __slots__ = ("_begun", "_entry", "_frozen", "caller")
 
     def __init__(self, tunnel: Tunnel, entry: Entry) -> None:
         super().__init__(tunnel)
+        self.caller = entry.caller
         self._entry = entry
         self._begun = self._frozen = False
+
+    def known_as(self, caller: Caller) -> None:
+        self.caller = caller
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)

@@ -8,6 +8,7 @@ from minimesh.dataplane.ids import RandomBits
 from minimesh.dataplane.router import Router
 from minimesh.dataplane.upstream import Upstream
 from minimesh.dataplane.wheel import Wheel
+from minimesh.model.caller import Caller
 from minimesh.model.project import Limits
 from minimesh.telemetry.counters import RouteCounters
 from minimesh.telemetry.ring import Ring
@@ -29,6 +30,7 @@ class Entry(Protocol):
 
     name: str
     source: str
+    caller: Caller
     limits: Limits
     wheel: Wheel
     ring: Ring

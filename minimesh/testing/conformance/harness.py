@@ -8,6 +8,8 @@ from minimesh.dataplane.heads import NO_FIELDS, Fields, OutgoingHead, RequestHea
 from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.streams import ClientStream, Fate, ServerStream
 from minimesh.dataplane.wheel import TICK, Wheel
+from minimesh.model.caller import Caller
+from minimesh.model.identity import Identity
 from minimesh.model.project import Limits
 from minimesh.model.reason import Cut, Reason
 from minimesh.testing.clock import VirtualClock
@@ -127,6 +129,7 @@ class ServerHarness:
 
     def __init__(self, codec: Codec, answer: Answer | None = say_hello, limits: Limits | None = None) -> None:
         self.clock = VirtualClock()
+        self.caller = Caller(Identity("test.local", "web"))
         self.limits = limits or Limits()
         self.wheel = Wheel(self.clock.monotonic())
         self.outbox = Outbox(lambda flush: flush())

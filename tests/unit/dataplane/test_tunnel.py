@@ -16,6 +16,7 @@ from minimesh.dataplane.tunnel.way import Way
 from minimesh.dataplane.upstream import EndpointPool, Upstream
 from minimesh.dataplane.wheel import Wheel
 from minimesh.model import snapshot
+from minimesh.model.caller import Caller
 from minimesh.model.identity import Identity
 from minimesh.model.project import Limits
 from minimesh.model.reason import UPSTREAM_REFUSED
@@ -59,6 +60,7 @@ class Service:
 class Entry:
     name = "web->db"
     source = "web"
+    caller = Caller(Identity("test.local", "web"))
     limits = Limits()
     by_name: Router[Way] | None = None
 

@@ -9,6 +9,8 @@ from minimesh.dataplane.http2.hpack import NO_TABLE
 from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.streams import ClientStream, ServerStream
 from minimesh.dataplane.wheel import Wheel
+from minimesh.model import caller as who
+from minimesh.model.identity import Identity
 from minimesh.model.project import Limits
 from minimesh.model.reason import Reason
 from minimesh.testing.clock import VirtualClock
@@ -73,6 +75,7 @@ class Caller(_Peer):
         greeting: bytes = GREETING,
     ) -> None:
         super().__init__(step)
+        self.caller = who.Caller(Identity("test.local", "web"))
         self.limits = limits or Limits()
         self.draining = self.open = False
         self.seen: list[Seen] = []
