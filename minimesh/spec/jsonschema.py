@@ -15,7 +15,7 @@ from minimesh.spec import addresses, names, paths, process, task, transcode, uni
 from minimesh.spec.entries import limits
 from minimesh.spec.grpc import SERVICE_NAME, method_match
 from minimesh.spec.include import Included
-from minimesh.spec.kinds import Choice, Either, Folder, Integer, Off, Parsed, Positive, ShellText, TemplateText
+from minimesh.spec.kinds import Choice, Either, Flag, Folder, Integer, Off, Parsed, Positive, ShellText, TemplateText
 from minimesh.spec.many import ListOf, MapOf, OneOrMore
 from minimesh.spec.needs import Needs
 from minimesh.spec.node import Node
@@ -129,6 +129,11 @@ def _choice(kind: Choice[StrEnum]) -> Schema:
 @schema_of.register(Occasions)
 def _occasions(kind: Occasions) -> Schema:
     return schema_of(kind.kind)
+
+
+@schema_of.register(Flag)
+def _flag(_: Kind[object]) -> Schema:
+    return {"type": "boolean"}
 
 
 @schema_of.register(Integer)

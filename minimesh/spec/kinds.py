@@ -131,6 +131,19 @@ class Positive(Kind[float]):
         return float(node.value)
 
 
+class Flag(Kind[bool]):
+    """true or false. What a string says is not guessed at, but told as the fix."""
+
+    noun = "true or false"
+    example = "true"
+
+    def read(self, node: Node) -> bool:
+        if not isinstance(node.value, bool):
+            fix = "false" if str(node.value).lower() in ("0", "false", "no", "off") else "true"
+            node.reject(codes.TYPE, f"{node.label} must be {self.noun}, not {node.type_name}", node.pair(fix))
+        return node.value
+
+
 class Choice(Kind[E]):
     """One of the words of an enum. `later`: words of the format that are not built yet."""
 
