@@ -148,15 +148,16 @@ def _command_here(service: ComposeService) -> str | tuple[str, ...]:
     said = service.said
     if not said.get("build") or not is_folder(service.folder / context(said)):
         return ""
-    parts = [said.get("entrypoint"), said.get("command")]
-    words = [text(word) for part in parts for word in items(part)]
-    line = " ".join(text(part) for part in parts if not isinstance(part, list)).strip()
-    program = (line.split() or words or [""])[0]
+    parts = [part for part in (said.get("entrypoint"), said.get("command")) if part]
+    words = [text(word) for part in parts if isinstance(part, list) for word in items(part)]
+    lines = [shlex.join(map(text, items(part))) if isinstance(part, list) else text(part).strip() for part in parts]
+    listed = all(isinstance(part, list) for part in parts)
+    program = next(iter(words if listed else " ".join(lines).split()), "")
     if not program or program.startswith("$") or (program.startswith("/") and not is_there(Path(program))):
         return ""
-    if not line:
+    if listed:
         return tuple(converted(word, service.tell) for word in words)
-    return in_shell(" ".join([line, shlex.join(words)] if words else [line]))
+    return in_shell(" ".join(lines))
 
 
 def _called_on(name: str, told: Mapping[str, Mapping[str, object]]) -> list[Port]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from minimesh.integrations.reading import MalformedError, mapping, read_text, text
 from minimesh.spec.files import is_plain_file
 
-_INSTRUCTION = re.compile(r"^[ \t]*(FROM|ENTRYPOINT|CMD)[ \t]+(.*?)[ \t]*$", re.IGNORECASE | re.MULTILINE)
+_INSTRUCTION = re.compile(r"^[ \t]*(FROM|ENTRYPOINT|CMD)[ \t]+(.*?)[ \t\r]*$", re.IGNORECASE | re.MULTILINE)
 
 
 def command_of(folder: Path, build: object) -> str:

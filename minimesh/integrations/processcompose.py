@@ -179,6 +179,8 @@ class _Process:
                 found["backoff"] = f"{written(pause)}..{written(max(pause, 30))}"
             if most and most <= 1_000_000:
                 found["max"] = most
+            elif most == 0:
+                self.tell("max_restarts 0 is without an end there; here it ends after 10 failures in a row")
         return found
 
     def _stop(self) -> Mapping[str, Value]:
