@@ -36,6 +36,21 @@ def test_the_commands_load_neither_the_screens_nor_the_data_plane() -> None:
     assert not loaded & heavy
 
 
+def test_certificates_are_made_and_read_in_one_place() -> None:
+    importing = {
+        path.relative_to(ROOT / "minimesh").parts[0]
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom | ast.Import)
+        and any(name.split(".")[0] == "cryptography" for name in _modules(node))
+    }
+    assert importing == {"identity", "testing"}
+
+
+def _modules(node: ast.ImportFrom | ast.Import) -> list[str]:
+    return [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+
+
 def test_protobuf_is_for_who_asks_for_it() -> None:
     code = "import sys, minimesh.control.daemon, minimesh.spec.load; print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -14,6 +14,7 @@ HEAVY = (
     "uvicorn",
     "starlette",
     "uvloop",
+    "cryptography",
     "asyncio",
     "anyio",
     "typer",
