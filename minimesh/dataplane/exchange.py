@@ -131,7 +131,8 @@ class Exchange:
         self._bytes_in = len(data)
         if head.grpc:
             self._messages_in, self._messages_out = Messages(), Messages()
-            self._messages_in.pass_on(data)
+            if data:
+                self._messages_in.pass_on(data)
         if data or not (end or head.upgrade):
             self._upload = Upload(data, end)
         route = self._plan.route
@@ -310,7 +311,7 @@ class Exchange:
         self._status = head.status
         self._upload = None
         self._bytes_out += len(data)
-        if self._messages_out is not None:
+        if self._messages_out is not None and data:
             self._messages_out.pass_on(data)
         if end:
             if self._head.grpc:
@@ -444,7 +445,7 @@ class Exchange:
         counters = origin.unrouted if route is None else route.counters
         started = self._started
         wait = self._first_byte - started if self._first_byte else 0.0
-        status = self._grpc_status
+        status, reason = self._grpc_status, self._reason
         received, sent = self._messages_in, self._messages_out
         counters.classes[self._status // 100 if status < 0 else counts_as(status)] += 1
         if received is not None and sent is not None:
@@ -459,7 +460,6 @@ class Exchange:
         counters.bytes_out += self._bytes_out
         if self._tries > 1:
             counters.retries += self._tries - 1
-        reason = self._reason
         if reason is not None or cut:
             code = cut if reason is None else reason.code
             counters.reasons[code] = counters.reasons.get(code, 0) + 1
