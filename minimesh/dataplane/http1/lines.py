@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from minimesh.dataplane.errors import Malformed
+from minimesh.dataplane.names import is_forged
 from minimesh.model.reason import Reason
 
 PLAIN = 0
@@ -38,8 +39,8 @@ class _Name(NamedTuple):
 class Lines:
     """What the lines of one sort of head mean, by kind. Raises Malformed with `fault`.
 
-    `seen` gives the kind of a line that was read before, else None. `ours`: the kind of x-minimesh-* fields, which
-    are never believed.
+    `seen` gives the kind of a line that was read before, else None. `ours`: the kind of fields that the mesh
+    alone may say, which are never believed.
     """
 
     def __init__(self, kinds: Mapping[bytes, int], fault: Reason, ours: int) -> None:
@@ -68,7 +69,7 @@ class Lines:
         if not name or name.translate(None, TOKEN):
             raise Malformed(self._fault, _what_is_wrong_with(line))
         lower = name.lower()
-        kind = self._ours if lower.startswith(b"x-minimesh-") else self._kinds.get(lower, PLAIN)
+        kind = self._ours if is_forged(lower) else self._kinds.get(lower, PLAIN)
         known = _Name(kind, lower not in _SECRET_OR_UNIQUE)
         if len(name) <= _LONGEST_NAME:
             if len(self._names) >= _MOST_NAMES:

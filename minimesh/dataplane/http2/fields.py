@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.http2.hpack import SECRETS, Memory, literal, never_indexed
+from minimesh.dataplane.names import is_forged
 from minimesh.model.reason import Reason
 
 PLAIN = 0
@@ -55,7 +56,7 @@ def _maker(kinds: Mapping[bytes, int], fault: Reason) -> Callable[[bytes, bytes,
         kind = kinds.get(name, PSEUDO if plain_name is not name else PLAIN)
         if kind == FORBIDDEN:
             raise Malformed(fault, f"{name.decode()} does not belong in HTTP/2")
-        if kind == PLAIN and name.startswith(b"x-minimesh-"):
+        if kind == PLAIN and is_forged(name):
             kind = DROPPED
         written = never_indexed if never or name in SECRETS else literal
         return Field(name, value, kind, written(name, value))

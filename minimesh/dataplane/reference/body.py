@@ -4,6 +4,7 @@ import h11
 
 from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.heads import Fields
+from minimesh.dataplane.names import is_forged
 from minimesh.dataplane.reference.screen import LARGEST_TRAILERS, screen_body_end, screen_chunk_line
 from minimesh.model.reason import Reason
 
@@ -93,7 +94,5 @@ class Body:
 
 
 def _trailers(end: h11.EndOfMessage) -> Fields | None:
-    kept = tuple(
-        (name, value) for name, value in end.headers if name not in _DROPPED and not name.startswith(b"x-minimesh-")
-    )
+    kept = tuple((name, value) for name, value in end.headers if name not in _DROPPED and not is_forged(name))
     return Fields(kept) if kept else None

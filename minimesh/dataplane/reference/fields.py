@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 import h11
 
 from minimesh.dataplane.heads import Fields
+from minimesh.dataplane.names import is_forged
 
 Head = h11.Request | h11.InformationalResponse | h11.Response
 
@@ -30,7 +31,7 @@ def last(event: Head, name: bytes) -> bytes:
 def end_to_end(event: Head, also_dropped: Iterable[bytes]) -> Fields:
     """What is passed on: without what belongs to the connection and what Connection lists (RFC 9110, 7.6.1)."""
     dropped = HOP_BY_HOP | frozenset(also_dropped) | (tokens_of(event, b"connection") - _FRAMING)
-    return only(event, lambda name: name not in dropped and not name.startswith(b"x-minimesh-"))
+    return only(event, lambda name: name not in dropped and not is_forged(name))
 
 
 def only(event: Head, wanted: Callable[[bytes], bool]) -> Fields:

@@ -174,6 +174,10 @@ _UNDERSTOOD: dict[str, tuple[bytes, dict[str, object]]] = {
         _with(b"Host: a", b"X-Minimesh-Endpoint: x", b"X-Forwarded-Client-Cert: y", b"x-minimesh-a: z"),
         {"fields": []},
     ),
+    "nor what a program takes for it": (
+        _with(b"Host: a", b"X_Minimesh_Endpoint: x", b"X-Forwarded_Client_Cert: y", b"x_forwarded_for: z", b"x_a: b"),
+        {"fields": [(b"x_a", b"b")]},
+    ),
     "forwarded fields are apart": (
         _with(b"Host: a", b"X-Forwarded-For: 1.2.3.4", b"Forwarded: for=x", b"X-Real-IP: y"),
         {"fields": [], "forwarded": [(b"forwarded", b"for=x"), (b"x-forwarded-for", b"1.2.3.4"), (b"x-real-ip", b"y")]},

@@ -112,7 +112,10 @@ _REFUSED: dict[str, tuple[Pairs, int]] = {
     "a cookie in 101 crumbs": (_head(*[(b"cookie", b"a=b")] * 97), 431),
 }
 
-_NOT_PASSED_ON = (b"x-minimesh-a", b"x-forwarded-client-cert", b"http2-settings", b"proxy-authorization")
+_NOT_PASSED_ON = (
+    *(b"x-minimesh-a", b"x_minimesh_a", b"x-forwarded-client-cert", b"x-forwarded_client_cert"),
+    *(b"http2-settings", b"proxy-authorization"),
+)
 
 _DEFAULT: dict[str, object] = {
     "method": b"GET",
@@ -154,6 +157,8 @@ _UNDERSTOOD: dict[str, tuple[Pairs, dict[str, object]]] = {
     "fields that are not passed on": (
         _head(
             (b"x-minimesh-a", b"b"),
+            (b"x_minimesh_a", b"b"),
+            (b"x-forwarded_client_cert", b"me"),
             (b"x-forwarded-client-cert", b"me"),
             (b"http2-settings", b"x"),
             (b"proxy-authorization", b"y"),
