@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from minimesh.control.world import World
 from minimesh.model.project import GATEWAY, Project
+from minimesh.model.route import Route
 from minimesh.model.service import Service, Task
 from minimesh.model.where import NOWHERE
 from minimesh.supervise.program import Program
@@ -156,9 +157,17 @@ def _gateway(old: World, new: World) -> list[str]:
     if was is None or will is None:
         return [] if was is will else ["there now" if will else "gone"]
     moved = old.layout.gateway != new.layout.gateway
-    routes = [[replace(route, where=NOWHERE) for route in each.routes] for each in (was, will)]
+    routes = [[_without_place(route) for route in each.routes] for each in (was, will)]
     return [
         *([f"listens on {new.layout.gateway}, not on {old.layout.gateway}"] if moved else []),
         *(["routes changed"] if routes[0] != routes[1] else []),
-        *(["limits changed"] if was.limits != will.limits else []),
+        *(f"{name} changed" for name in ("limits", *_OF_EDGE) if getattr(was, name) != getattr(will, name)),
     ]
+
+
+_OF_EDGE = ("trusted_proxies", "allow_ips")
+
+
+def _without_place(route: Route) -> Route:
+    """That it stands on another line is no difference."""
+    return replace(route, where=NOWHERE, cors=replace(route.cors, where=NOWHERE) if route.cors else None)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from minimesh.control.layout import Layout, pairs, takes_calls
 from minimesh.control.names import is_literal, is_loopback
 from minimesh.model.address import Address, Dialable, UnixAddress, loopback
+from minimesh.model.edge import Edge
 from minimesh.model.identity import Identity
 from minimesh.model.project import GATEWAY, Gateway, Project, TcpPort
 from minimesh.model.route import Route
@@ -38,6 +39,7 @@ def compile_snapshot(
             gateway.limits,
             tuple(names.values()),
             domain_of(project) if names else "",
+            edge=edge_of(gateway),
         )
         listeners = [way_in, *_tcp_ports(gateway, identity), *listeners]
     return Snapshot(
@@ -65,9 +67,14 @@ def _tcp_ports(gateway: Gateway, identity: Identity) -> list[Listener]:
             tuple(Route(each.to, host=each.sni, where=each.where) for each in shared),
             gateway.limits,
             opaque=True,
+            edge=edge_of(gateway),
         )
         for address, shared in entries.items()
     ]
+
+
+def edge_of(gateway: Gateway) -> Edge:
+    return Edge(gateway.trusted_proxies, gateway.allow_ips, gateway.allow_ips_where)
 
 
 def with_endpoints(snapshot: Snapshot, changed: Endpoints) -> Snapshot:

@@ -3,6 +3,7 @@
 import json
 from typing import NamedTuple
 
+from minimesh.dataplane.gates import Reply
 from minimesh.dataplane.grpc import message_of, status_for
 from minimesh.dataplane.heads import Fields, Pairs, ResponseHead
 from minimesh.model.reason import METHOD_NOT_ALLOWED, OVERLOADED, Reason
@@ -76,3 +77,13 @@ def answer(told: Told, fields: Pairs = (), *, bodiless: bool) -> tuple[ResponseH
         own.append((b"retry-after", b"1"))
     head = ResponseHead(reason.status, Fields((*own, *fields)), 0 if bodiless else len(body))
     return head, b"" if bodiless else body
+
+
+def reply(given: Reply, exchange: bytes, *, bodiless: bool) -> tuple[ResponseHead, bytes]:
+    """Head and body of what is answered in place of the service."""
+    # RFC 9110, section 8.6: a 204 has no length.
+    length = () if given.status == 204 else ((b"content-length", b"%d" % len(given.body)),)
+    said = b"%b; id=%b" % (given.reason.code.encode(), exchange)
+    body = b"" if bodiless else given.body
+    head = ResponseHead(given.status, Fields((*given.fields, *length, (b"x-minimesh-reason", said))), len(body))
+    return head, body

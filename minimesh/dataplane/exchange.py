@@ -17,7 +17,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
-from minimesh.dataplane.answers import Told, answer, answer_to_grpc
+from minimesh.dataplane.answers import Told, answer, answer_to_grpc, reply
 from minimesh.dataplane.destination import Dial, Pool
 from minimesh.dataplane.gates import Reply
 from minimesh.dataplane.grpc import Messages, read_status, status_for
@@ -138,7 +138,7 @@ class Exchange:
         route = self._plan.route
         if route is None:
             origin.unrouted.requests += 1
-            self._reply(plan.reply) if plan.reply else self._refuse(plan.reason or NO_ENDPOINT, plan.detail)
+            self._reply(plan.reply) if plan.reply else self._refuse(plan.reason or NO_ENDPOINT, plan.detail, plan.where)
             return
         route.counters.requests += 1
         limit = route.timeout
@@ -419,10 +419,9 @@ class Exchange:
         self._answer(reason, f"{detail}, {where}" if where else detail, head, body)
 
     def _reply(self, given: Reply) -> None:
-        said = b"%b; id=%b" % (given.reason.code.encode(), span_id(self._traceparent))
-        fields = (*given.fields, (b"content-length", b"%d" % len(given.body)), (b"x-minimesh-reason", said))
-        body = b"" if self._head.method == b"HEAD" else given.body
-        self._answer(given.reason, "", ResponseHead(given.status, Fields(fields), len(body)), body)
+        exchange = span_id(self._traceparent)
+        head, body = reply(given, exchange, bodiless=self._head.method == b"HEAD")
+        self._answer(given.reason, "", head, body)
 
     def _answer(self, reason: Reason, detail: str, head: ResponseHead, body: bytes) -> None:
         server = self._server

@@ -89,8 +89,9 @@ class Asked:
     """A request at the gates of its route.
 
     claims: of a verified token or key. subject: whom it was given to. added: fields for the service; what its caller
-    sent of their names is not passed on, nor what `removed` names. answered: fields for the answer, whoever gives it.
-    on_leave: called when nobody waits for the gate any more that has said WAIT.
+    sent of their names is not passed on, nor what `removed` names. answered: fields for the answer, whoever gives it;
+    struck: names of those that it is not to have otherwise. on_leave: called when nobody waits for the gate any more
+    that has said WAIT.
     """
 
     exchange: Passing
@@ -103,6 +104,7 @@ class Asked:
     added: list[tuple[bytes, bytes]] = field(default_factory=list)
     removed: set[bytes] = field(default_factory=set)
     answered: list[tuple[bytes, bytes]] = field(default_factory=list)
+    struck: set[bytes] = field(default_factory=set)
     on_leave: Callable[[], None] | None = None
     waiting: bool = False
     _next: int = 0
@@ -154,7 +156,7 @@ class Asked:
 
     def answer(self, head: ResponseHead) -> ResponseHead:
         """The same with what the gates have to add to it."""
-        if not self.answered:
+        if not self.answered and not self.struck:
             return head
-        fields = Fields((*head.fields.pairs, *self.answered))
+        fields = Fields((*(pair for pair in head.fields.pairs if pair[0] not in self.struck), *self.answered))
         return ResponseHead(head.status, fields, head.length, head.reason, head.upgrade)

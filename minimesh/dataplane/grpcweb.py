@@ -141,7 +141,8 @@ class GrpcWeb(Between):
         told = ((b"grpc-status", b"%d" % status_of(head.status)), (b"grpc-message", message_of(said)))
         body = self._written(_frame(told))
         self._foreign = not end
-        self._server.send_head(self._head((), b"application/grpc", len(body)), body, end)
+        kept = tuple(pair for pair in head.fields.pairs if pair[0] == b"vary" or pair[0].startswith(b"access-control-"))
+        self._server.send_head(self._head(kept, b"application/grpc", len(body)), body, end)
 
     def _head(self, pairs: Pairs, kind: bytes, length: int = UNKNOWN) -> ResponseHead:
         """`kind`: what was gRPC's content type. A length is that of a body without messages, which tells the status."""

@@ -9,6 +9,7 @@ from minimesh.dataplane.acceptor import Acceptor
 from minimesh.dataplane.bound import Around
 from minimesh.dataplane.codec import Codec
 from minimesh.dataplane.connections import ServerConnection, Starts
+from minimesh.dataplane.doorway import Doorway
 from minimesh.dataplane.exchange import Exchange
 from minimesh.dataplane.gated import GatedExchange
 from minimesh.dataplane.heads import RequestHead
@@ -20,7 +21,7 @@ from minimesh.dataplane.transcoding import exchange as transcoding
 from minimesh.dataplane.transcoding.lane import Work
 from minimesh.dataplane.upstream import Upstream
 from minimesh.model import snapshot
-from minimesh.model.reason import CROSS_SITE, FOREIGN_HOST, NO_ROUTE, Reason
+from minimesh.model.reason import CROSS_SITE, FOREIGN_HOST, IP_NOT_ALLOWED, NO_ROUTE, Reason
 from minimesh.model.route import Route
 from minimesh.telemetry.counters import CounterKey
 
@@ -38,6 +39,7 @@ class Listener(Acceptor):
         self.router: Router[BoundRoute] = Router(())
         self.make: type[Exchange] = Exchange
         self._codec = codec
+        self._doorway: Doorway | None = None
         self._hosts: frozenset[bytes] = frozenset()
         self._domain = b""
         self._named: frozenset[bytes] = frozenset()
@@ -46,6 +48,7 @@ class Listener(Acceptor):
     def apply(self, spec: snapshot.Listener, upstreams: Mapping[str, Upstream]) -> None:
         super().apply(spec, upstreams)
         self._hosts = self._own_hosts() if spec.kind is snapshot.ListenerKind.OUTBOUND else frozenset()
+        self._doorway = Doorway(spec.edge, "http") if spec.kind is snapshot.ListenerKind.GATEWAY else None
         routes = [(route, self._bound(route, upstreams[route.to])) for route in (*spec.routes, *spec.names)]
         self.router = Router((route.host, route.path, bound) for route, bound in routes)
         self.make = GatedExchange if any(bound.gates for _, bound in routes) else Exchange
@@ -93,12 +96,18 @@ class Listener(Acceptor):
                 return self._refusal(FOREIGN_HOST, f"this is where {self.source} calls {self.spec.routes[0].to}")
             if head.cross_site:
                 return self._refusal(CROSS_SITE, "Sec-Fetch-Site says that a web page of another site asked")
+        forwarded, doorway = head.forwarded.http1, self._doorway
+        if doorway is not None:
+            came = doorway.origin(server.peer, head)
+            if doorway.keeps_out(came.client):
+                why = doorway.why(came.client)
+                return Plan(self.router, reason=IP_NOT_ALLOWED, detail=why, where=doorway.where)
+            forwarded = doorway.lines(server.peer, came, head)
         if self._domain and (refused := self._stranger(head)) is not None:
             return refused
         route = self.router.find(head.authority, head.path, head.grpc and head.method == b"POST")
         if route is None:
             return self._refusal(NO_ROUTE, f"{head.authority.decode('latin-1')}{head.path.decode('latin-1')}")
-        forwarded = head.forwarded.http1 if self._hosts else self._forwarded(server, head)
         return Plan(self.router, route, route.outgoing(head, forwarded))
 
     def _stranger(self, head: RequestHead) -> Plan | None:
@@ -118,10 +127,3 @@ class Listener(Acceptor):
 
     def _refusal(self, reason: Reason, detail: str) -> Plan:
         return Plan(self.router, reason=reason, detail=detail)
-
-    @staticmethod
-    def _forwarded(server: ServerStream, head: RequestHead) -> bytes:
-        """At the edge nothing is believed of what a caller says about others before it."""
-        client = server.peer.rpartition(":")[0].encode()
-        lines = b"x-forwarded-for: %b\r\nx-forwarded-proto: http\r\n" % client
-        return lines + b"x-forwarded-host: %b\r\n" % head.authority if head.authority else lines

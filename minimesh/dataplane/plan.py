@@ -19,6 +19,7 @@ class BoundRoute:
         "_added_before",
         "_host",
         "admission",
+        "cors",
         "counters",
         "destination",
         "forwarded",
@@ -38,6 +39,7 @@ class BoundRoute:
         gates: tuple[Gate, ...] = (),
     ) -> None:
         self.gates = gates
+        self.cors = route.cors is not None
         self.name = counters.key.route
         self.upstream = upstream
         self.admission = upstream.admission
@@ -88,9 +90,9 @@ class BoundRoute:
 
 class Plan:
     """A decision, valid for as long as `router` is the listener's. Refused: `reason` is set, or what to reply instead,
-    and nothing is sent."""
+    and nothing is sent. where: the line of minimesh.toml that refuses, or ""."""
 
-    __slots__ = ("detail", "outgoing", "reason", "reply", "route", "router")
+    __slots__ = ("detail", "outgoing", "reason", "reply", "route", "router", "where")
 
     def __init__(
         self,
@@ -100,7 +102,9 @@ class Plan:
         reason: Reason | None = None,
         detail: str = "",
         reply: Reply | None = None,
+        where: str = "",
     ) -> None:
+        self.where = where
         self.reply = reply
         self.router = router
         self.route = route

@@ -13,6 +13,7 @@ from socket import SOCK_DGRAM, SOCK_STREAM, socket
 from minimesh.dataplane.acceptor import bind
 from minimesh.dataplane.bound import Around, Bound
 from minimesh.dataplane.codec import FAST, Codec
+from minimesh.dataplane.corsgate import CorsGates
 from minimesh.dataplane.datagrams.listener import UdpListener, bind_datagrams
 from minimesh.dataplane.gates import Gatekeeper
 from minimesh.dataplane.ids import traceparent
@@ -96,7 +97,7 @@ class Statistics:
 class DataPlane:
     """Owns listeners, upstreams and the wheel. All calls on the loop's own thread.
 
-    gatekeepers: in the order in which a request passes their gates; those of the caller's side first."""
+    gatekeepers: in the order in which a request passes their gates; those of the caller's side first, behind CORS."""
 
     def __init__(
         self,
@@ -114,7 +115,7 @@ class DataPlane:
         self._random = random or Random(SystemRandom().getrandbits(128))
         self._wheel = Wheel(clock.monotonic())
         self._around = Around(
-            loop, self._wheel, telemetry, clock.monotonic, self._random.getrandbits, tuple(gatekeepers)
+            loop, self._wheel, telemetry, clock.monotonic, self._random.getrandbits, (CorsGates(), *gatekeepers)
         )
         self._outbox = Outbox(loop.call_soon)
         self._listeners: dict[str, Bound] = {}

@@ -41,13 +41,19 @@ class TcpPort:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """The way in. `listen` None: port 7080 on loopback where that is free, else a stable free one."""
+    """The way in. `listen` None: port 7080 on loopback where that is free, else a stable free one.
+
+    trusted_proxies: CIDR blocks of those whose X-Forwarded-* are believed. allow_ips: of those who may come in; empty:
+    everybody may."""
 
     listen: Address | None = None
     limits: Limits = Limits()
     routes: tuple[Route, ...] = ()
     where: Where = NOWHERE
     tcp: tuple[TcpPort, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    allow_ips: tuple[str, ...] = ()
+    allow_ips_where: Where = NOWHERE
 
 
 class LogFormat(StrEnum):

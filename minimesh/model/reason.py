@@ -25,6 +25,9 @@ class Reason:
 BAD_REQUEST = Reason("bad_request", 400, "the request is not well-formed HTTP", Fault.CLIENT)
 BAD_MESSAGE = Reason("bad_message", 400, "the request is not one that {service} can be asked", Fault.CLIENT)
 CROSS_SITE = Reason("cross_site", 403, "a web page of another site may not call as a service", Fault.CLIENT)
+IP_NOT_ALLOWED = Reason("ip_not_allowed", 403, "callers from this address may not come in", Fault.CLIENT)
+CORS_ORIGIN = Reason("cors_origin", 403, "pages of this origin may not call {service}", Fault.CLIENT)
+CORS_PREFLIGHT = Reason("cors_preflight", 204, "a browser asked whether a page may call {service}", Fault.CLIENT)
 NO_ROUTE = Reason("no_route", 404, "no route matches this host and path", Fault.CLIENT)
 NO_METHOD = Reason("no_method", 404, "{service} has no call for this method and path", Fault.CLIENT)
 METHOD_NOT_ALLOWED = Reason("method_not_allowed", 405, "CONNECT and TRACE are not forwarded", Fault.CLIENT)
@@ -60,6 +63,9 @@ REASONS: dict[str, Reason] = {
         NOT_TLS,
         BAD_MESSAGE,
         CROSS_SITE,
+        IP_NOT_ALLOWED,
+        CORS_ORIGIN,
+        CORS_PREFLIGHT,
         NO_ROUTE,
         NO_METHOD,
         METHOD_NOT_ALLOWED,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from minimesh.model.cors import Cors
 from minimesh.model.where import NOWHERE, Where
 
 
@@ -46,7 +47,7 @@ class Route:
     """host: None for any, `"a.test"`, or `"*.a.test"` for any name below. Lower case, no port.
 
     strip_prefix is taken off the path before it is forwarded, where it stands at whole segments.
-    timeout None: the service's own.
+    timeout None: the service's own. cors None: what is said of other origins is the service's affair.
     """
 
     to: str
@@ -55,6 +56,7 @@ class Route:
     strip_prefix: str | None = None
     timeout: float | None = None
     where: Where = NOWHERE
+    cors: Cors | None = None
 
     @property
     def name(self) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from minimesh.model.address import Address, Dialable
+from minimesh.model.edge import NO_EDGE, Edge
 from minimesh.model.identity import Identity
 from minimesh.model.project import Hop, Limits
 from minimesh.model.route import Route
@@ -50,7 +51,7 @@ class Listener:
     datagrams: it comes without a connection, and is passed on as it is too.
 
     names: hosts that lead to one service each, all below `domain` (`shop.localhost`); other hosts below it that no
-    route has are nobody's. domain "": there are none."""
+    route has are nobody's. domain "": there are none. edge: what is asked of who comes from outside."""
 
     kind: ListenerKind
     address: Address
@@ -61,6 +62,7 @@ class Listener:
     domain: str = ""
     opaque: bool = False
     datagrams: bool = False
+    edge: Edge = NO_EDGE
 
     @property
     def name(self) -> str:

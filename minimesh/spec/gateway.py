@@ -2,10 +2,12 @@
 
 from minimesh.model.project import Gateway, Limits
 from minimesh.model.route import ANY_PATH, PathKind, Route
+from minimesh.model.where import NOWHERE
 from minimesh.spec import codes
 from minimesh.spec.addresses import Listen
 from minimesh.spec.kinds import DURATION, SIZE, Integer
 from minimesh.spec.many import ListOf
+from minimesh.spec.networks import NETWORK
 from minimesh.spec.node import Node
 from minimesh.spec.route import ROUTE
 from minimesh.spec.schema import Fields, Key, Table
@@ -47,6 +49,17 @@ LIMITS = Key(
 )
 ROUTES = Key("routes", ListOf(ROUTE, "a list of tables"), "which requests go where", "[]")
 
+TRUSTED_PROXIES = Key(
+    "trusted_proxies",
+    ListOf(NETWORK, "a list of addresses or CIDR blocks"),
+    "whose X-Forwarded-For, -Proto and -Host are believed",
+    "[]",
+)
+ALLOW_IPS = Key(
+    "allow_ips",
+    ListOf(NETWORK, "a list of addresses or CIDR blocks"),
+    "who may come in, as trusted_proxies say who it is; left out: everybody",
+)
 TCP = Key("tcp", ListOf(TCP_PORT, "a list of tables"), "ports whose connections go to a service as bytes", "[]")
 
 
@@ -57,7 +70,25 @@ def _gateway(fields: Fields) -> Gateway:
     listen, tcp = fields.get(HTTP, None), fields.get(TCP, ())
     if tcp:
         check_tcp_ports(tcp, listen, fields["tcp"].items)
-    return Gateway(listen, fields.get(LIMITS, Limits()), routes, fields.node.key_where, tcp)
+    return Gateway(
+        listen,
+        fields.get(LIMITS, Limits()),
+        routes,
+        fields.node.key_where,
+        tcp,
+        fields.get(TRUSTED_PROXIES, ()),
+        _allow_ips(fields),
+        fields["allow_ips"].where if fields.wrote("allow_ips") else NOWHERE,
+    )
+
+
+def _allow_ips(fields: Fields) -> tuple[str, ...]:
+    networks = fields.get(ALLOW_IPS, None)
+    if networks == ():
+        fields["allow_ips"].note(
+            codes.VALUE, "`allow_ips` is empty: nobody could come in", 'allow_ips = ["127.0.0.0/8"]'
+        )
+    return networks or ()
 
 
 def _check_routes(routes: tuple[Route, ...], nodes: list[Node]) -> None:
@@ -78,9 +109,9 @@ def _check_routes(routes: tuple[Route, ...], nodes: list[Node]) -> None:
 GATEWAY = Key(
     "gateway",
     Table(
-        (HTTP, LIMITS, ROUTES, TCP),
+        (HTTP, TRUSTED_PROXIES, ALLOW_IPS, LIMITS, ROUTES, TCP),
         _gateway,
-        later=("https", "auth", "trusted_proxies", "allow_ips"),
+        later=("https", "auth"),
         example="{ http = 7080 }",
     ),
     "the way in from outside",

@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import TypeAlias
 
 from minimesh.model.service import Condition
-from minimesh.spec import addresses, names, paths, process, task, transcode, units, watch
+from minimesh.spec import addresses, cors, names, networks, paths, process, task, transcode, units, watch
 from minimesh.spec.entries import limits
 from minimesh.spec.grpc import SERVICE_NAME, method_match
 from minimesh.spec.include import Included
@@ -58,6 +58,10 @@ PATTERNS: Mapping[Callable[[str], object], str] = {
     method_match: r"[^/\s]+(/[^/\s]+)?",
     paths.target: r"/.*",
     paths.host: r"[^:/\s]+",
+    cors.origin: r"\*|[^\s/]+://[^\s/]+",
+    cors.method: r"\S+",
+    cors.header: r"\S+",
+    networks.network: r"[0-9a-fA-F:.]+(/\d{1,3})?",
     process.stop_signal: _SIGNAL,
     transcode.way: transcode.REFLECTION,
     watch.pattern: r"[^/~].*",

@@ -2,6 +2,7 @@
 
 from minimesh.model.route import ANY_PATH, PathKind, Route
 from minimesh.spec import codes, units
+from minimesh.spec.cors import CORS
 from minimesh.spec.grpc import METHOD
 from minimesh.spec.kinds import DURATION, Quantity, quote
 from minimesh.spec.names import Callee
@@ -43,7 +44,6 @@ TIMEOUT = Key("timeout", RouteTimeout(), "in place of the service's own for whol
 LATER = (
     "auth",
     "claim",
-    "cors",
     "header",
     "method",
     "query",
@@ -66,6 +66,7 @@ def _route(fields: Fields) -> Route:
         fields.get(STRIP_PREFIX, None),
         fields.get(TIMEOUT, None),
         fields.node.where,
+        fields.get(CORS, None),
     )
     _check_strip_prefix(route, fields)
     return route
@@ -87,7 +88,7 @@ def _check_strip_prefix(route: Route, fields: Fields) -> None:
 
 
 ROUTE = Table(
-    (HOST_KEY, PATH, GRPC, TO, STRIP_PREFIX, TIMEOUT),
+    (HOST_KEY, PATH, GRPC, TO, STRIP_PREFIX, TIMEOUT, CORS),
     _route,
     one_of=("path", "grpc"),
     later=LATER,

@@ -13,9 +13,9 @@ EVERYTHING = Path(__file__).parent / "contract/everything.toml"
 NOT_BUILT = """
 mesh.security mesh.authorization mesh.egress mesh.attest mesh.intercept
 identity defaults.retries auth gateways slo inspector peers store quotas telemetry.prometheus telemetry.otlp
-gateway.https gateway.auth gateway.trusted_proxies gateway.allow_ips
+gateway.https gateway.auth
 gateway.routes.method gateway.routes.header gateway.routes.query gateway.routes.claim
-gateway.routes.cors gateway.routes.auth gateway.routes.request_headers gateway.routes.response_headers
+gateway.routes.auth gateway.routes.request_headers gateway.routes.response_headers
 gateway.routes.rewrite gateway.routes.rewrite_host gateway.routes.redirect gateway.routes.respond
 services.web.ports services.web.listen services.cache.image services.queue.container
 services.orders.balance services.orders.timeout.try services.orders.retries
@@ -36,6 +36,9 @@ BUILT = [
     '[gateway]\ntcp = [{ listen = 15432, to = "web" }, { listen = 15443, sni = "*.a.test", to = "web" }]\n' + SERVICE,
     '[gateway]\nhttp = "127.0.0.1:7080"',
     '[[gateway.routes]]\npath = "~^/v[0-9]+/"\nto = "web"\n' + SERVICE,
+    '[gateway]\ntrusted_proxies = ["10.0.0.0/8", "::1"]\nallow_ips = ["127.0.0.1"]',
+    '[[gateway.routes]]\ncors = ["*"]\nto = "web"\n' + SERVICE,
+    '[[gateway.routes]]\ncors = { origins = ["https://*.a.test"], credentials = true }\nto = "web"\n' + SERVICE,
     '[[gateway.routes]]\npath = "/exact"\nto = "web"\n' + SERVICE,
     '[[gateway.routes]]\ngrpc = "shop.Orders/List"\nto = "web"\n' + SERVICE,
     *(

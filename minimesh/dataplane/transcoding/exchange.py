@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from minimesh.dataplane.between import Between, call_of
+from minimesh.dataplane.corsgate import is_preflight
 from minimesh.dataplane.exchange import Origin
 from minimesh.dataplane.grpc import http_of, is_grpc, read_binary, read_status, read_timeout, status_of
 from minimesh.dataplane.heads import UNKNOWN, Fields, OutgoingHead, Pairs, RequestHead, ResponseHead
@@ -60,6 +61,8 @@ def exchange(origin: Origin, server: ServerStream, head: RequestHead, offload: O
     head.plan = plan
     route = plan.route
     if route is None or route.upstream.transcoded is False or head.grpc or head.upgrade:
+        return origin.make(origin, server, head)
+    if route.cors and is_preflight(head):
         return origin.make(origin, server, head)
     asked = head.plan = _asked(origin, route, plan, head, route.upstream.transcoded)
     return _translated(origin, server, head, asked, offload)

@@ -21,7 +21,7 @@ from minimesh.dataplane.tunnel.sides import FarSide, NearSide, Side
 from minimesh.dataplane.tunnel.way import Entry, Way
 from minimesh.dataplane.upstream import EndpointPool
 from minimesh.dataplane.wheel import Timed
-from minimesh.model.reason import CLIENT_TIMEOUT, NO_ENDPOINT, NO_ROUTE, NOT_TLS, Cut, Reason
+from minimesh.model.reason import CLIENT_TIMEOUT, IP_NOT_ALLOWED, NO_ENDPOINT, NO_ROUTE, NOT_TLS, Cut, Reason
 from minimesh.telemetry.histogram import bucket_of
 
 PROTOCOL = "tcp"
@@ -76,7 +76,10 @@ class Tunnel(Timed):
         """Its near side is there, whose address that is."""
         self._peer = peer
         entry = self._entry
-        if entry.by_name is None and entry.way is not None:
+        doorway, address = entry.doorway, peer.rpartition(":")[0]
+        if doorway is not None and doorway.keeps_out(address):
+            self._refuse(IP_NOT_ALLOWED, doorway.why(address))
+        elif entry.by_name is None and entry.way is not None:
             self._dial(entry.way)
         else:
             self._wait(entry.limits.head)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from minimesh.dataplane.connections import ServerConnection
+from minimesh.dataplane.doorway import Doorway
 from minimesh.dataplane.ids import RandomBits
 from minimesh.dataplane.router import Router
 from minimesh.dataplane.upstream import Upstream
@@ -37,6 +38,8 @@ class Entry(Protocol):
     unrouted: RouteCounters
     monotonic: Callable[[], float]
     random_bits: RandomBits
+    doorway: Doorway | None
+    """Who may come in; None: everybody."""
     way: Way | None
     """Where a connection goes whatever name it asks for; None: nowhere."""
     by_name: Router[Way] | None

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import httpx
 import pytest
 
+from minimesh.model.cors import Cors
+from minimesh.model.route import Route
 from minimesh.model.service import Protocol
 from tests.integration.dataplane.grpcshop import Shop
 from tests.integration.dataplane.stage import EACH_CODEC, FASTEST, GATEWAY, SETUPS, Stage, until
@@ -172,3 +174,18 @@ async def test_a_service_of_its_own_gets_what_came(bare: Stage) -> None:
         async with httpx.AsyncClient(base_url=f"http://{host}:{port}") as client:
             answer = await client.post("/a.B/C", content=frame(b"x"), headers={"content-type": BINARY})
     assert answer.content == b"own"
+
+
+@FASTEST
+@pytest.mark.parametrize("method", ["Get", "Nothing"])
+async def test_a_page_of_another_origin_may_read_the_answer(running: Running, method: str) -> None:
+    old = running.stage.snapshot
+    gateway = replace(old.listeners[GATEWAY], routes=(Route("api", cors=Cors(("https://app.test",))),))
+    listeners = {**old.listeners, GATEWAY: gateway}
+    running.stage.apply(replace(old, generation=old.generation + 1, listeners=listeners))
+    page = {"origin": "https://app.test", "content-type": BINARY}
+    async with running.client(1) as client:
+        asks = {"origin": "https://app.test", "access-control-request-method": "POST"}
+        assert (await client.options(f"/shop.Orders/{method}", headers=asks)).status_code == 204
+        answer = await client.post(f"/shop.Orders/{method}", content=frame(b"1"), headers=page)
+        assert answer.headers["access-control-allow-origin"] == "https://app.test"

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
+from minimesh.model.cors import Cors
 from minimesh.model.route import PathKind, PathMatch, Route
 from minimesh.model.service import Protocol, Timeouts
 from minimesh.model.transcoding import Transcoding
@@ -180,6 +181,23 @@ async def test_what_nothing_is_annotated_for(running: Running, version: int) -> 
         assert (answer.status_code, answer.json()["code"]) == (404, 5)
         assert answer.headers["x-minimesh-reason"].startswith("no_method;")
     assert (await running.ask("HEAD", "/v2", version=version)).status_code == 404
+
+
+@FASTEST
+async def test_a_page_of_another_origin_asks_first(running: Running) -> None:
+    """A preflight means no call of gRPC, and is answered all the same."""
+    old = running.stage.snapshot
+    gateway = replace(old.listeners[GATEWAY], routes=(Route("api", cors=Cors(("https://app.test",))),))
+    listeners = {**old.listeners, GATEWAY: gateway}
+    running.stage.apply(replace(old, generation=old.generation + 1, listeners=listeners))
+    page = {"origin": "https://app.test"}
+    async with running.client() as client:
+        asks = {**page, "access-control-request-method": "GET"}
+        assert (await client.options("/v1/shelves/a", headers=asks)).status_code == 204
+        assert (await client.options("/v1/shelves/a", headers=page)).status_code == 404
+        answer = await client.get("/v1/shelves/a", headers=page)
+        assert (answer.status_code, answer.json()["name"]) == (200, "shelves/a")
+        assert answer.headers["access-control-allow-origin"] == "https://app.test"
 
 
 @FASTEST

@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 
 from minimesh.dataplane.connections import ServerConnection
+from minimesh.dataplane.doorway import Doorway
 from minimesh.dataplane.router import Router
 from minimesh.dataplane.tunnel.sides import FarSide, NearSide
 from minimesh.dataplane.tunnel.tunnel import Tunnel
@@ -62,6 +63,7 @@ class Entry:
     source = "web"
     caller = Caller(Identity("test.local", "web"))
     limits = Limits()
+    doorway: Doorway | None = None
     by_name: Router[Way] | None = None
 
     def __init__(self, idle: float = inf, pools: int = 1) -> None:
