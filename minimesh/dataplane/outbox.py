@@ -29,6 +29,10 @@ class Outbox:
         self._senders.append(sender)
 
     def _flush(self) -> None:
-        senders, self._senders = self._senders, []
-        for sender in senders:
-            sender.flush()
+        # What flushes may give a connection below it, one in TLS say, something to send: that leaves in the same turn.
+        senders = self._senders
+        try:
+            for sender in senders:
+                sender.flush()
+        finally:
+            senders.clear()
