@@ -8,7 +8,7 @@ import asyncio
 from math import inf
 from typing import cast
 
-from minimesh.dataplane.connections import WATERMARK, Entrance, ServerConnection, Starts, cut
+from minimesh.dataplane.connections import WATERMARK, Entrance, ServerConnection, Starts, cut, is_secured
 from minimesh.dataplane.wheel import Timed
 from minimesh.model.caller import Caller
 from minimesh.model.reason import CLIENT_TIMEOUT, Cut, Reason
@@ -178,6 +178,10 @@ class CallerConnection(ServerConnection, Timed):
     # --- handed over to the next image of this process ---------------------------------------------------------
 
     def freeze(self) -> None:
+        if is_secured(self._transport):
+            # No other image can go on with what TLS has agreed on: its caller connects again.
+            self.drain()
+            return
         self._frozen = self._blocked = True
         if self._exchange is None and not self._lingering:
             self._hold(True)

@@ -27,6 +27,11 @@ def cut(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
+def is_secured(transport: asyncio.Transport) -> bool:
+    """It speaks TLS: what it has agreed on is this process's alone."""
+    return transport.get_extra_info("ssl_object") is not None
+
+
 class Starts(ServerEvents, Protocol):
     """An exchange, seen from the side that makes it begin."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from minimesh.dataplane.codec import Codec
 from minimesh.dataplane.connecting import connect, join
-from minimesh.dataplane.connections import ClientConnection, Dialled, Loose, MultiplexedConnection, Opens
+from minimesh.dataplane.connections import ClientConnection, Dialled, Loose, MultiplexedConnection, Opens, is_secured
 from minimesh.dataplane.destination import Dial, Pool
 from minimesh.dataplane.heads import OutgoingHead
 from minimesh.dataplane.hub import Hub
@@ -194,7 +194,7 @@ class EndpointPool:
         return [
             connection.transport.get_extra_info("socket").fileno()
             for connection in self._idle
-            if not connection.transport.is_closing()
+            if not connection.transport.is_closing() and not is_secured(connection.transport)
         ]
 
     async def adopt(self, idle: socket.socket) -> None:

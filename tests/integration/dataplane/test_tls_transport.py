@@ -9,6 +9,7 @@ import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -536,10 +537,14 @@ async def test_who_does_not_read_holds_the_writer_back(side: Side, pair: Pair, r
 async def test_what_one_turn_writes_is_one_record(side: Side, pair: Pair, root: Pair) -> None:
     caller, called = await both(side, pair, root)
     written: list[bytes] = []
-    raw_write: Callable[[bytes], None] = caller.tls._raw.write
-    spy = type("Spy", (), {"write": lambda _, data: (written.append(data), raw_write(data))})()
     real = caller.tls._raw
-    caller.tls._raw = spy
+
+    class Spy:
+        def write(self, data: bytes) -> None:
+            written.append(data)
+            real.write(data)
+
+    caller.tls._raw = cast("asyncio.Transport", Spy())
     for _ in range(20):
         caller.tls.write(b"0123456789")
     await asyncio.sleep(0)
@@ -571,7 +576,7 @@ async def test_bytes_that_were_read_before_are_not_lost(side: Side, pair: Pair, 
     """Who looks at the first bytes gives them back with the connection."""
     listening = socket.create_server(("127.0.0.1", 0))
     context = calling(root)
-    dialled = asyncio.ensure_future(
+    dialled = side.loop.create_task(
         asyncio.open_connection("127.0.0.1", listening.getsockname()[1], ssl=context, server_hostname="a.test")
     )
     listening.setblocking(False)
@@ -583,7 +588,7 @@ async def test_bytes_that_were_read_before_are_not_lost(side: Side, pair: Pair, 
         lambda: TlsTransport(serving(pair), side, side, server_side=True, limit=5.0, early=early),
         accepted,
     )
-    reader, writer = await within(dialled)
+    reader, writer = await dialled
     writer.write(b"hello")
     assert await within(reader.readexactly(5)) == b"hello"
     writer.close()
