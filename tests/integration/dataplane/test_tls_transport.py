@@ -453,8 +453,7 @@ async def test_a_server_that_wants_a_certificate_says_so(side: Side, pair: Pair,
     assert isinstance(talk.error, TlsError)
     assert talk.error.why is Why.REFUSED
     assert "certificate required" in talk.error.detail
-    server.kill()
-    await server.communicate()
+    await within(server.communicate())
 
 
 async def test_a_server_that_does_not_speak_it_is_told_apart(side: Side, root: Pair) -> None:
