@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from minimesh.control.world import World
+from minimesh.model.auth import Auth
 from minimesh.model.project import GATEWAY, Project
 from minimesh.model.route import Route
 from minimesh.model.service import Service, Task
@@ -123,8 +124,9 @@ def _settings(old: Service | Task, new: Service | Task) -> list[str]:
 
 
 _COMMON = ("stop", "depends_on", "calls")
-_OF_SERVICES = ("scale", "ready", "restart", "timeouts", "breaker", "transcode", "profiles", "watch", *_COMMON)
+_OF_SERVICES = ("scale", "ready", "restart", "timeouts", "breaker", "auth", "transcode", "profiles", "watch", *_COMMON)
 _READ: Mapping[str, Callable[[Service | Task], object]] = {
+    "auth": lambda member: isinstance(member, Service) and _plain(member.auth),
     "depends_on": lambda member: [(each.name, each.condition) for each in member.depends_on],
 }
 
@@ -161,6 +163,7 @@ def _gateway(old: World, new: World) -> list[str]:
     return [
         *([f"listens on {new.layout.gateway}, not on {old.layout.gateway}"] if moved else []),
         *(["routes changed"] if routes[0] != routes[1] else []),
+        *(["auth changed"] if _plain(was.auth) != _plain(will.auth) else []),
         *(f"{name} changed" for name in ("limits", *_OF_EDGE) if getattr(was, name) != getattr(will, name)),
     ]
 
@@ -170,4 +173,9 @@ _OF_EDGE = ("trusted_proxies", "allow_ips")
 
 def _without_place(route: Route) -> Route:
     """That it stands on another line is no difference."""
-    return replace(route, where=NOWHERE, cors=replace(route.cors, where=NOWHERE) if route.cors else None)
+    cors = replace(route.cors, where=NOWHERE) if route.cors else None
+    return replace(route, where=NOWHERE, cors=cors, auth=_plain(route.auth))
+
+
+def _plain(auth: Auth | None) -> Auth | None:
+    return auth.without_places if auth else None

@@ -40,6 +40,8 @@ def compile_snapshot(
             tuple(names.values()),
             domain_of(project) if names else "",
             edge=edge_of(gateway),
+            auth=gateway.auth,
+            made=tuple(sorted({name for provider in project.auth.values() for name in provider.made})),
         )
         listeners = [way_in, *_tcp_ports(gateway, identity), *listeners]
     return Snapshot(
@@ -140,6 +142,7 @@ def _upstream(project: Project, service: Service, endpoints: Sequence[Endpoint],
         service.protocol,
         service.breaker,
         Transcoding(service.transcode.api or told) if service.transcode is not None else None,
+        service.auth,
     )
 
 

@@ -20,6 +20,7 @@ from anyio import to_thread
 
 from minimesh.control import codes, handover, signals, tune
 from minimesh.control.arguments import parse
+from minimesh.control.auth.authentication import Authentication
 from minimesh.control.crash import write_crash
 from minimesh.control.handover import HandoverError, Heir
 from minimesh.control.inherit import mesh_from, options_from
@@ -157,12 +158,16 @@ async def _live(setting: Setting, lock: Lock, heir: Heir | None) -> None:
     folder, clock, report = setting.folder, setting.clock, setting.teller
     codec = chosen_codec()
     telemetry = Telemetry(clock)
-    plane = DataPlane(asyncio.get_running_loop(), clock, telemetry, codec=codec)
+    auth = Authentication(folder, clock)
+    auth.take(setting.loaded.project)
+    loop = asyncio.get_running_loop()
+    plane = DataPlane(loop, clock, telemetry, codec=codec, gatekeepers=(auth.before, auth.behind))
+    auth.serve(plane)
     try:
         if heir is None or heir.problem is not None:
-            mesh, listener = await _begin(setting, plane, telemetry)
+            mesh, listener = await _begin(setting, plane, telemetry, auth)
         else:
-            mesh = await mesh_from(heir, setting.options, setting.loaded, plane, telemetry, clock, report)
+            mesh = await mesh_from(heir, setting.options, setting.loaded, plane, telemetry, auth, clock, report)
             listener = inherited_control_socket(heir.body["control"])
     except BaseException:
         plane.close()
@@ -184,13 +189,15 @@ async def _live(setting: Setting, lock: Lock, heir: Heir | None) -> None:
             await mesh.run()
 
 
-async def _begin(setting: Setting, plane: DataPlane, telemetry: Telemetry) -> tuple[Mesh, socket.socket]:
+async def _begin(
+    setting: Setting, plane: DataPlane, telemetry: Telemetry, auth: Authentication
+) -> tuple[Mesh, socket.socket]:
     """A mesh that starts, and its control socket."""
     folder, clock, report = setting.folder, setting.clock, setting.teller
     this_run = await take_over(folder, clock, report)
     try:
         prepared, snapshot = prepare(setting.options, setting.loaded, folder, this_run, plane)
-        mesh = Mesh(prepared, snapshot, plane, telemetry, plane.codec, clock, report)
+        mesh = Mesh(prepared, snapshot, plane, telemetry, auth, clock, report)
         listener = bind_control_socket(folder)
     except BaseException:
         folder.run.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
 
+from minimesh.control.auth.authentication import Authentication
 from minimesh.control.compile import compile_snapshot
 from minimesh.control.handover import AddressState, Body, HandoverError, Heir, LayoutState
 from minimesh.control.layout import Layout
@@ -48,6 +49,7 @@ async def mesh_from(
     loaded: Loaded,
     plane: DataPlane,
     telemetry: Telemetry,
+    auth: Authentication,
     clock: Clock,
     report: Reporter,
 ) -> Mesh:
@@ -66,7 +68,7 @@ async def mesh_from(
         for name, found in body["endpoints"].items()
     }
     snapshot = compile_snapshot(project, layout, endpoints, body["generation"] + 1)
-    mesh = Mesh(prepared, snapshot, plane, telemetry, plane.codec, clock, report)
+    mesh = Mesh(prepared, snapshot, plane, telemetry, auth, clock, report)
     _remember(mesh, body)
     await plane.inherit(_open(body), snapshot)
     upgraded: UpgradedView = {

@@ -11,6 +11,7 @@ import anyio
 from minimesh import __version__
 from minimesh.control.accesswriter import AccessLogKeeper
 from minimesh.control.apply import Changes
+from minimesh.control.auth.authentication import Authentication
 from minimesh.control.autoscaler import Autoscaler
 from minimesh.control.bypass import Bypasses
 from minimesh.control.compile import compile_snapshot, without_gateway
@@ -28,7 +29,7 @@ from minimesh.control.tune import Collector
 from minimesh.control.views import MeshState, UpgradedView
 from minimesh.control.watching import Watching
 from minimesh.control.world import World
-from minimesh.dataplane import Codec, DataPlane
+from minimesh.dataplane import DataPlane
 from minimesh.model.clock import Clock
 from minimesh.model.project import GATEWAY, Project
 from minimesh.model.several import several
@@ -68,20 +69,22 @@ class Mesh:
         snapshot: Snapshot,
         plane: DataPlane,
         telemetry: Telemetry,
-        codec: Codec,
+        auth: Authentication,
         clock: Clock,
         report: Reporter,
     ) -> None:
         self.prepared = prepared
         self.plane = plane
         self.telemetry = telemetry
-        self.codec = codec
+        self.codec = plane.codec
+        self.auth = auth
         self.clock = clock
         self.state: MeshState = "starting"
         self.began = clock.monotonic()
         self.windows = Windows(telemetry.counters, self.began)
         self.journal = Journal(clock)
         self.telling = Telling(self.journal, report, clock, lambda: self.world)
+        auth.note = self.telling.note
         self.collector = Collector()
         self.pulse = Pulse(asyncio.get_running_loop(), clock, self._beat)
         self.logs = logs.Logs(prepared.folder.logs, prepared.world.project.logs, clock)
@@ -164,6 +167,7 @@ class Mesh:
                 tasks.start_soon(self.autoscaler.run)
                 tasks.start_soon(self.watching.run)
                 tasks.start_soon(self.reflecting.run)
+                tasks.start_soon(self.auth.run)
                 tasks.start_soon(self._start if self._inherited is None else self._continue)
                 await self._stop_wanted.wait()
                 await self._stop()
@@ -330,6 +334,7 @@ class Mesh:
         self.telling.forget_others(world)
         self.watching.take(world)
         self.reflecting.take()
+        self.auth.take(world.project)
 
 
 def first_snapshot(world: World) -> Snapshot:

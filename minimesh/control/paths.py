@@ -61,6 +61,11 @@ class StateFolder:
         return self.path / "tasks.json"
 
     @property
+    def dev_key(self) -> Path:
+        """What signs the tokens of `minimesh token`."""
+        return self.path / "token.key"
+
+    @property
     def socket_hint(self) -> Path:
         """Names the control socket where that cannot be in this folder, and the folder that it is of."""
         return self.path / "control.path"

@@ -15,6 +15,7 @@ from minimesh.dataplane.bound import Around, Bound
 from minimesh.dataplane.codec import FAST, Codec
 from minimesh.dataplane.corsgate import CorsGates
 from minimesh.dataplane.datagrams.listener import UdpListener, bind_datagrams
+from minimesh.dataplane.errand import NoAnswer, Wanted, fetch
 from minimesh.dataplane.gates import Gatekeeper
 from minimesh.dataplane.ids import traceparent
 from minimesh.dataplane.listener import Listener
@@ -24,8 +25,10 @@ from minimesh.dataplane.tunnel.listener import TcpListener
 from minimesh.dataplane.upstream import Upstream
 from minimesh.dataplane.wheel import TICK, Wheel
 from minimesh.model import snapshot
+from minimesh.model.address import Dialable
 from minimesh.model.clock import Clock
 from minimesh.model.grpc import Status
+from minimesh.model.identity import Identity
 from minimesh.policy.admission import NOBODY
 from minimesh.telemetry import Telemetry
 
@@ -122,6 +125,7 @@ class DataPlane:
         self._leaving: set[Bound] = set()
         self._upstreams: dict[str, Upstream] = {}
         self._gone: set[Upstream] = set()
+        self._elsewhere: dict[tuple[Dialable, ...], Upstream] = {}
         self._inherited: dict[str, socket] = {}
         self._snapshot = snapshot.Snapshot(0)
         self._lag = 0.0
@@ -304,7 +308,35 @@ class DataPlane:
         known = self._upstreams.get(service)
         if known is None:
             raise CallFailed(Status.UNAVAILABLE, "there is no such service")
-        return await call(known, path, message, traceparent(b"", self._random.getrandbits))
+        return await call(known, path, message, self.traceparent())
+
+    def destination(self, service: str) -> Upstream | None:
+        """A service, to be asked by the mesh itself."""
+        return self._upstreams.get(service)
+
+    def elsewhere(self, addresses: tuple[Dialable, ...]) -> Upstream:
+        """A program on this machine that is no service, likewise."""
+        known = self._elsewhere.get(addresses)
+        if known is None:
+            host = str(addresses[0])
+            spec = snapshot.Upstream(Identity("", host), (snapshot.Endpoint(host, addresses),), host=host.encode())
+            known = self._elsewhere[addresses] = Upstream(spec, self._loop, self._wheel, self._outbox, self.codec)
+        return known
+
+    @property
+    def wheel(self) -> Wheel:
+        return self._wheel
+
+    def traceparent(self) -> bytes:
+        """Of one more request that the mesh itself makes."""
+        return traceparent(b"", self._random.getrandbits)
+
+    async def fetch(self, service: str, wanted: Wanted, within: float, most: int) -> tuple[int, bytes]:
+        """Status and body of what a service answers. Raises NoAnswer."""
+        known = self._upstreams.get(service)
+        if known is None:
+            raise NoAnswer("there is no such service")
+        return await fetch(known, wanted, self.traceparent(), self._wheel, within, most)
 
     def active(self, service: str, endpoint: str) -> int:
         """Exchanges under way at an endpoint, also at one that the snapshot does not have any more."""
@@ -345,7 +377,7 @@ class DataPlane:
         """Everything, now."""
         self._timer.cancel()
         self._cut(methodcaller("close"))
-        for upstream in (*self._upstreams.values(), *self._gone):
+        for upstream in (*self._upstreams.values(), *self._gone, *self._elsewhere.values()):
             upstream.close()
 
     def _tick(self) -> None:

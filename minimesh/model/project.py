@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from minimesh.model.address import Address
+from minimesh.model.auth import Auth, Provider
 from minimesh.model.route import Route
 from minimesh.model.service import Service, Task
 from minimesh.model.where import NOWHERE, Where
@@ -54,6 +55,7 @@ class Gateway:
     trusted_proxies: tuple[str, ...] = ()
     allow_ips: tuple[str, ...] = ()
     allow_ips_where: Where = NOWHERE
+    auth: Auth | None = None
 
 
 class LogFormat(StrEnum):
@@ -95,3 +97,4 @@ class Project:
     tasks: Mapping[str, Task] = field(default_factory=dict)
     access_log: AccessLog | None = None
     logs: LogLimits = LogLimits()
+    auth: Mapping[str, Provider] = field(default_factory=dict)

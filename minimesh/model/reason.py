@@ -24,6 +24,10 @@ class Reason:
 
 BAD_REQUEST = Reason("bad_request", 400, "the request is not well-formed HTTP", Fault.CLIENT)
 BAD_MESSAGE = Reason("bad_message", 400, "the request is not one that {service} can be asked", Fault.CLIENT)
+CREDENTIALS_MISSING = Reason("credentials_missing", 401, "{service} wants to know who asks", Fault.CLIENT)
+CREDENTIALS_BAD = Reason("credentials_bad", 401, "the credential that was shown is not good", Fault.CLIENT)
+ACCESS_DENIED = Reason("access_denied", 403, "who decides about {service} does not let this request pass", Fault.CLIENT)
+AUTH_UNAVAILABLE = Reason("auth_unavailable", 503, "it could not be found out who asks", Fault.APP)
 CROSS_SITE = Reason("cross_site", 403, "a web page of another site may not call as a service", Fault.CLIENT)
 IP_NOT_ALLOWED = Reason("ip_not_allowed", 403, "callers from this address may not come in", Fault.CLIENT)
 CORS_ORIGIN = Reason("cors_origin", 403, "pages of this origin may not call {service}", Fault.CLIENT)
@@ -62,6 +66,10 @@ REASONS: dict[str, Reason] = {
         BAD_REQUEST,
         NOT_TLS,
         BAD_MESSAGE,
+        CREDENTIALS_MISSING,
+        CREDENTIALS_BAD,
+        ACCESS_DENIED,
+        AUTH_UNAVAILABLE,
         CROSS_SITE,
         IP_NOT_ALLOWED,
         CORS_ORIGIN,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from minimesh.model.auth import Auth
 from minimesh.model.cors import Cors
 from minimesh.model.where import NOWHERE, Where
 
@@ -47,7 +48,8 @@ class Route:
     """host: None for any, `"a.test"`, or `"*.a.test"` for any name below. Lower case, no port.
 
     strip_prefix is taken off the path before it is forwarded, where it stands at whole segments.
-    timeout None: the service's own. cors None: what is said of other origins is the service's affair.
+    timeout None: the service's own. cors None: what is said of other origins is the service's affair. auth None: the
+    gateway's own.
     """
 
     to: str
@@ -57,6 +59,7 @@ class Route:
     timeout: float | None = None
     where: Where = NOWHERE
     cors: Cors | None = None
+    auth: Auth | None = None
 
     @property
     def name(self) -> str:

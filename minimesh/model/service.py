@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from minimesh.model.address import Dialable
+from minimesh.model.auth import Auth
 from minimesh.model.template import Template
 from minimesh.model.transcoding import Api
 from minimesh.model.where import NOWHERE, Where
@@ -197,6 +198,7 @@ class Service:
     watch: Watch | None = None
     timeouts: Timeouts = Timeouts()
     breaker: Breaker | None = Breaker()
+    auth: Auth | None = None
     where: Where = NOWHERE
 
     @property

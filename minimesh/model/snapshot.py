@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from minimesh.model.address import Address, Dialable
+from minimesh.model.auth import Auth
 from minimesh.model.edge import NO_EDGE, Edge
 from minimesh.model.identity import Identity
 from minimesh.model.project import Hop, Limits
@@ -27,7 +28,8 @@ class Upstream:
     """A service as something to send to. Only endpoints that may get traffic are listed.
 
     host: the Host to ask for, where the service lives elsewhere under a name of its own; else the caller's.
-    protocol: what it is known to speak; None: nobody said. transcoding: that it is asked as REST; None: it is not."""
+    protocol: what it is known to speak; None: nobody said. transcoding: that it is asked as REST; None: it is not.
+    auth: how the users behind its callers are known."""
 
     identity: Identity
     endpoints: tuple[Endpoint, ...] = ()
@@ -36,6 +38,7 @@ class Upstream:
     protocol: Protocol | None = None
     breaker: Breaker | None = Breaker()
     transcoding: Transcoding | None = None
+    auth: Auth | None = None
 
 
 class ListenerKind(StrEnum):
@@ -49,6 +52,8 @@ class Listener:
 
     opaque: what enters is passed on as bytes; the host of a route is then a server name of TLS, and its path is any.
     datagrams: it comes without a connection, and is passed on as it is too.
+    auth: how users are known, where a route does not say otherwise. made: fields that say who they are, which nobody
+    may send from outside.
 
     names: hosts that lead to one service each, all below `domain` (`shop.localhost`); other hosts below it that no
     route has are nobody's. domain "": there are none. edge: what is asked of who comes from outside."""
@@ -63,6 +68,8 @@ class Listener:
     opaque: bool = False
     datagrams: bool = False
     edge: Edge = NO_EDGE
+    auth: Auth | None = None
+    made: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

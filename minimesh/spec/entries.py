@@ -13,7 +13,7 @@ from minimesh.spec.units import DURATIONS, SIZES
 
 ANY = "*"
 """Stands in a path for a name of the user's choice."""
-SAMPLES = {"services": "web", "tasks": "migrate"}
+SAMPLES = {"auth": "users", "services": "web", "tasks": "migrate"}
 """The names that examples have for that."""
 
 

@@ -5,6 +5,7 @@ from minimesh.model.route import ANY_PATH, PathKind, Route
 from minimesh.model.where import NOWHERE
 from minimesh.spec import codes
 from minimesh.spec.addresses import Listen
+from minimesh.spec.auth import auth_key
 from minimesh.spec.kinds import DURATION, SIZE, Integer
 from minimesh.spec.many import ListOf
 from minimesh.spec.networks import NETWORK
@@ -42,6 +43,7 @@ def _limits(fields: Fields) -> Limits:
 # ---- the gateway
 
 HTTP = Key("http", Listen(), 'port on 127.0.0.1, or "host:port"; left out: 7080 if it is free, else another')
+AUTH = auth_key("how users are known, where a route does not say otherwise")
 LIMITS = Key(
     "limits",
     Table((HEAD, BODY, SEND, IDLE, HEAD_SIZE, FIELDS, TARGET, CONNECTIONS), _limits, example='{ head = "5s" }'),
@@ -79,6 +81,7 @@ def _gateway(fields: Fields) -> Gateway:
         fields.get(TRUSTED_PROXIES, ()),
         _allow_ips(fields),
         fields["allow_ips"].where if fields.wrote("allow_ips") else NOWHERE,
+        auth=fields.get(AUTH, None),
     )
 
 
@@ -109,9 +112,9 @@ def _check_routes(routes: tuple[Route, ...], nodes: list[Node]) -> None:
 GATEWAY = Key(
     "gateway",
     Table(
-        (HTTP, TRUSTED_PROXIES, ALLOW_IPS, LIMITS, ROUTES, TCP),
+        (HTTP, TRUSTED_PROXIES, ALLOW_IPS, AUTH, LIMITS, ROUTES, TCP),
         _gateway,
-        later=("https", "auth"),
+        later=("https",),
         example="{ http = 7080 }",
     ),
     "the way in from outside",

@@ -11,7 +11,21 @@ from itertools import combinations
 from typing import TypeAlias
 
 from minimesh.model.service import Condition
-from minimesh.spec import addresses, cors, names, networks, paths, process, task, transcode, units, watch
+from minimesh.spec import (
+    addresses,
+    auth,
+    authplaces,
+    cors,
+    fieldname,
+    names,
+    networks,
+    paths,
+    process,
+    task,
+    transcode,
+    units,
+    watch,
+)
 from minimesh.spec.entries import limits
 from minimesh.spec.grpc import SERVICE_NAME, method_match
 from minimesh.spec.include import Included
@@ -55,6 +69,8 @@ PATTERNS: Mapping[Callable[[str], object], str] = {
     addresses.address: rf"http://({_HOST})/?|{_PLACE}|{addresses.UNIX}(?!//|@|~/).+",
     paths.path_match: r"/[^*]*(/\*)?|/\*|~[\s\S]*",
     paths.prefix: r"/.+",
+    fieldname.field_name: fieldname.FIELD.pattern,
+    fieldname.made_field: fieldname.FIELD.pattern,
     method_match: r"[^/\s]+(/[^/\s]+)?",
     paths.target: r"/.*",
     paths.host: r"[^:/\s]+",
@@ -71,6 +87,8 @@ PATTERNS: Mapping[Callable[[str], object], str] = {
 # How the names of a map must look, by what checks them.
 NAMES: Mapping[Callable[[Node], bool], str] = {
     names.check_name: names.NAME.pattern,
+    auth.check_provider_name: names.NAME.pattern,
+    fieldname.check_made_field: fieldname.FIELD.pattern,
     names.check_task_name: names.NAME.pattern,
     process.check_variable: process.VARIABLE.pattern,
 }
@@ -115,8 +133,20 @@ def schema_of(kind: Kind[object]) -> Schema:
 @schema_of.register(Included)
 @schema_of.register(DescriptorSet)
 @schema_of.register(names.Callee)
+@schema_of.register(auth.ProviderName)
+@schema_of.register(authplaces.JwksPlace)
 def _any_text(_: Kind[object]) -> Schema:
     return {"type": "string"}
+
+
+@schema_of.register(authplaces.DecidesUrl)
+def _decides(_: Kind[object]) -> Schema:
+    return text("https?://.+")
+
+
+@schema_of.register(authplaces.UsersPlace)
+def _users(_: Kind[object]) -> Schema:
+    return any_of({"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}})
 
 
 @schema_of.register(Parsed)

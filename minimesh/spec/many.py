@@ -28,6 +28,8 @@ class ListOf(Kind[tuple[V, ...]]):
 class OneOrMore(Kind[tuple[V, ...]]):
     """A single value, or a list of them."""
 
+    takes_list = True
+
     def __init__(self, kind: Kind[V]) -> None:
         self.kind = kind
         self.noun = f"{kind.noun} or a list"

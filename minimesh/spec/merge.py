@@ -13,6 +13,8 @@ def merge(lower: Node, upper: Node, kind: Kind[object] | None, *, at_lower: bool
     `at_lower`: a table of both stands where the lower one does. Where the upper one takes another of several
     alternatives (`address` in place of `run`), what belongs to the lower one's goes with it.
     """
+    if isinstance(kind, Off) and "off" in (lower.value, upper.value):
+        return upper
     if isinstance(kind, Off | Either):
         kind = kind.kind
     if isinstance(kind, Table):

@@ -1,6 +1,6 @@
 """A value of the document that knows where it stands: what all readers read from."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from pathlib import Path
@@ -28,12 +28,13 @@ class Role(Enum):
 class Reading:
     """One reading of a project's files: what they are read with, who is in them, and the mistakes found so far.
 
-    `root`: the folder of the first of them.
+    `root`: the folder of the first of them. `providers`: the names below [auth].
     """
 
     root: Path
     environment: Mapping[str, str]
     roles: Mapping[str, Role] = field(default_factory=dict)
+    providers: Collection[str] = ()
     _sources: dict[str, Source] = field(default_factory=dict)
     _order: dict[str, int] = field(default_factory=dict)
     _problems: dict[tuple[str, Where, str], Problem] = field(default_factory=dict)

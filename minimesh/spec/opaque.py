@@ -64,11 +64,14 @@ def timeouts_in_force(fields: Fields, timeouts: Timeouts, protocol: Protocol | N
     return replace(timeouts, request=None, idle=timeouts.idle if "idle" in below else FLOW_IDLE if flows else NO_LIMIT)
 
 
-def check_breaker(fields: Fields, protocol: Protocol | None) -> None:
-    """It counts requests."""
-    if protocol in (Protocol.TCP, Protocol.UDP) and fields.wrote("breaker") and _is_own(fields["breaker"]):
-        message = f"{fields.node.name} speaks {protocol}, of which the mesh sees no requests that `breaker` could count"
-        fields["breaker"].note_key(codes.CONFLICT, message, "take `breaker` out")
+def check_requests(fields: Fields, protocol: Protocol | None) -> None:
+    """What looks at requests has none here."""
+    if protocol not in (Protocol.TCP, Protocol.UDP):
+        return
+    for key, does in (("breaker", "could count"), ("auth", "could look at")):
+        if fields.wrote(key) and _is_own(fields[key]):
+            message = f"{fields.node.name} speaks {protocol}, of which the mesh sees no requests that `{key}` {does}"
+            fields[key].note_key(codes.CONFLICT, message, f"take `{key}` out")
 
 
 def check_addresses(fields: Fields, addresses: tuple[Dialable, ...], protocol: Protocol | None) -> None:

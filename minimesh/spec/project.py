@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from minimesh.model.auth import Auth, Provider
 from minimesh.model.project import AccessLog, Gateway, LogLimits, Project
 from minimesh.model.route import Route
 from minimesh.model.service import Service, Task
 from minimesh.spec import codes
+from minimesh.spec.auth import PROVIDERS
 from minimesh.spec.cycles import check_cycles
 from minimesh.spec.defaults import with_defaults
 from minimesh.spec.gateway import GATEWAY
@@ -48,6 +50,7 @@ class Sections:
     tasks: Mapping[str, Task]
     access_log: AccessLog | None
     logs: LogLimits
+    auth: Mapping[str, Provider]
 
 
 def _defaults(_: Fields) -> None:
@@ -72,13 +75,14 @@ def _sections(fields: Fields) -> Sections:
         fields.get(TASKS, {}),
         fields.get(TELEMETRY, None),
         fields.get(LOGS, LogLimits()),
+        fields.get(PROVIDERS, {}),
     )
 
 
 FILE = Table(
-    (VERSION, INCLUDE, MESH, DEFAULTS, GATEWAY, SERVICES, TASKS, TELEMETRY, LOGS),
+    (VERSION, INCLUDE, MESH, DEFAULTS, PROVIDERS, GATEWAY, SERVICES, TASKS, TELEMETRY, LOGS),
     _sections,
-    later=("identity", "auth", "gateways", "slo", "inspector", "peers", "store", "quotas"),
+    later=("identity", "gateways", "slo", "inspector", "peers", "store", "quotas"),
 )
 
 
@@ -87,6 +91,7 @@ def read_project(document: Node, file: Path) -> Project:
     reading = document.reading
     document = with_defaults(document)
     reading.roles = roles(document)
+    reading.providers = tuple(document.children["auth"].children) if "auth" in document.children else ()
     said = FILE.read(document)
     check_cycles(reading, said.services, said.tasks)
     check_routes(said.services, said.gateway, document)
@@ -98,12 +103,22 @@ def read_project(document: Node, file: Path) -> Project:
         root=reading.root,
         file=file,
         hop=said.mesh.hop,
-        gateway=with_default_route(said.gateway, said.services),
-        services=said.services,
+        gateway=with_default_route(_with_providers(said.gateway, said.auth), said.services),
+        services={name: replace(each, auth=_resolved(each.auth, said.auth)) for name, each in said.services.items()},
         tasks=said.tasks,
         access_log=said.access_log,
         logs=said.logs,
+        auth=said.auth,
     )
+
+
+def _resolved(auth: Auth | None, providers: Mapping[str, Provider]) -> Auth | None:
+    return None if auth is None else auth.resolved(providers)
+
+
+def _with_providers(gateway: Gateway, providers: Mapping[str, Provider]) -> Gateway:
+    routes = tuple(replace(route, auth=_resolved(route.auth, providers)) for route in gateway.routes)
+    return replace(gateway, auth=_resolved(gateway.auth, providers), routes=routes)
 
 
 def with_default_route(gateway: Gateway, services: Mapping[str, Service]) -> Gateway:

@@ -45,7 +45,7 @@ def _block(table: Table[object], path: tuple[str, ...], header: str) -> Iterator
             yield _key(table, key, (key.name,), stands)
     yield from _not_built(table.later)
     for key in within:
-        yield from _within(key, (key.name,))
+        yield from _within(key, (key.name,), instead=key.name in table.one_of[1:])
     for key in table.keys:
         below = table_of(key.kind)
         if below and not _is_line(key) and _has_header(key, path):
@@ -61,7 +61,8 @@ def _below(key: Key[object], table: Table[object], path: tuple[str, ...]) -> Ite
     header = f"[{'.'.join(own)}]"
     if isinstance(key.kind, MapOf):
         own = (*own, ANY)
-        header = f"[{key.name}.{NAMES[key.name]}]"
+        # Where nothing of it stands, it would be a table that says nothing.
+        header = f"{'' if any(map(_is_line, table.keys)) else '#'}[{key.name}.{NAMES[key.name]}]"
     elif isinstance(key.kind, ListOf):
         header = f"#[{header}]"
     yield header
@@ -80,10 +81,12 @@ def _has_header(key: Key[object], path: tuple[str, ...]) -> bool:
     return isinstance(key.kind, MapOf | ListOf) or (not path and isinstance(key.kind, Table))
 
 
-def _key(table: Table[object], key: Key[object], name: tuple[str, ...], stands: bool = False) -> str:
+def _key(
+    table: Table[object], key: Key[object], name: tuple[str, ...], stands: bool = False, instead: bool = False
+) -> str:
     limit = limits(key.kind)
     doc = f"{key.doc} ({limit})" if isinstance(key.kind, Integer | Either) else key.doc
-    before = "# or: " if key.name in table.one_of[1:] else "" if stands else "#"
+    before = "# or: " if instead or key.name in table.one_of[1:] else "" if stands else "#"
     line = _line(".".join(name), key.default or key.kind.example, doc, before)
     if not isinstance(key.kind, Either):
         return line
@@ -93,8 +96,8 @@ def _key(table: Table[object], key: Key[object], name: tuple[str, ...], stands: 
     return f"{line}\n{_line('.'.join(name), inner.example, meanings, '# or: ')}"
 
 
-def _within(key: Key[object], name: tuple[str, ...]) -> Iterator[str]:
-    """A table without a header: what it is for, its short forms, its keys (dotted)."""
+def _within(key: Key[object], name: tuple[str, ...], instead: bool = False) -> Iterator[str]:
+    """A table without a header: what it is for, its short forms, its keys (dotted). instead: of another one."""
     table = table_of(key.kind)
     assert table is not None
     dotted = ".".join(name)
@@ -106,7 +109,7 @@ def _within(key: Key[object], name: tuple[str, ...]) -> Iterator[str]:
         yield _line(dotted, '"off"', "the default" if key.default == '"off"' else "", "# or: ")
     for inner in table.keys:
         own = (*name, inner.name)
-        yield from (_key(table, inner, own),) if _is_line(inner) else _within(inner, own)
+        yield from (_key(table, inner, own, instead=instead),) if _is_line(inner) else _within(inner, own, instead)
     yield from _not_built(table.later, f"{dotted}.")
 
 

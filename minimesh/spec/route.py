@@ -2,6 +2,7 @@
 
 from minimesh.model.route import ANY_PATH, PathKind, Route
 from minimesh.spec import codes, units
+from minimesh.spec.auth import auth_key, auth_of
 from minimesh.spec.cors import CORS
 from minimesh.spec.grpc import METHOD
 from minimesh.spec.kinds import DURATION, Quantity, quote
@@ -41,8 +42,9 @@ TO = Key("to", To(), "the service that answers", required=True, unless=("redirec
 STRIP_PREFIX = Key("strip_prefix", PREFIX, "taken off the path before the service sees it")
 TIMEOUT = Key("timeout", RouteTimeout(), "in place of the service's own for whole requests")
 
+AUTH = auth_key('in place of the gateway\'s own; "off": anybody may', "")
+
 LATER = (
-    "auth",
     "claim",
     "header",
     "method",
@@ -67,6 +69,7 @@ def _route(fields: Fields) -> Route:
         fields.get(TIMEOUT, None),
         fields.node.where,
         fields.get(CORS, None),
+        auth=auth_of(fields, AUTH),
     )
     _check_strip_prefix(route, fields)
     return route
@@ -88,7 +91,7 @@ def _check_strip_prefix(route: Route, fields: Fields) -> None:
 
 
 ROUTE = Table(
-    (HOST_KEY, PATH, GRPC, TO, STRIP_PREFIX, TIMEOUT, CORS),
+    (HOST_KEY, PATH, GRPC, TO, STRIP_PREFIX, TIMEOUT, AUTH, CORS),
     _route,
     one_of=("path", "grpc"),
     later=LATER,

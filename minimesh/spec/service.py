@@ -16,11 +16,12 @@ from minimesh.model.service import (
 )
 from minimesh.spec import codes
 from minimesh.spec.addresses import ADDRESS, PortOrNone
+from minimesh.spec.auth import auth_key
 from minimesh.spec.kinds import DURATION, DURATION_RANGE, Choice, Integer, Off, Parsed
 from minimesh.spec.many import ListOf, OneOrMore
 from minimesh.spec.names import name
 from minimesh.spec.node import Node, Role, table_name
-from minimesh.spec.opaque import NO_LIMIT, check_addresses, check_breaker, timeouts_in_force
+from minimesh.spec.opaque import NO_LIMIT, check_addresses, check_requests, timeouts_in_force
 from minimesh.spec.process import CALLS, DEPENDS_ON, PROCESS_KEYS, STOP, process
 from minimesh.spec.ready import READY, Asked
 from minimesh.spec.scale import REPLICAS
@@ -107,6 +108,8 @@ BREAKER = Key(
     "how many requests it is asked for at most",
 )
 
+AUTH = auth_key("how the users behind its callers are known")
+
 SERVICE_KEYS: tuple[Key[object], ...] = (
     *PROCESS_KEYS,
     ADDRESSES,
@@ -118,6 +121,7 @@ SERVICE_KEYS: tuple[Key[object], ...] = (
     REPLICAS,
     TIMEOUT,
     BREAKER,
+    AUTH,
     WATCH,
     PROFILES,
 )
@@ -126,7 +130,6 @@ STARTED_KEYS = (*(key.name for key in PROCESS_KEYS), "port", "restart", "replica
 
 LATER = (
     "allow",
-    "auth",
     "balance",
     "ceiling",
     "container",
@@ -156,7 +159,7 @@ LATER = (
 
 def _service(fields: Fields) -> Service:
     _check_kind(fields)
-    check_breaker(fields, fields.get(PROTOCOL, None))
+    check_requests(fields, fields.get(PROTOCOL, None))
     check_addresses(fields, fields.get(ADDRESSES, ()), fields.get(PROTOCOL, None))
     port = fields.get(PORT, None)
     service = Service(
@@ -171,6 +174,7 @@ def _service(fields: Fields) -> Service:
         profiles=fields.get(PROFILES, ()),
         timeouts=timeouts_in_force(fields, fields.get(TIMEOUT, Timeouts()), fields.get(PROTOCOL, None)),
         breaker=fields.get(BREAKER, Breaker()),
+        auth=fields.get(AUTH, None),
         where=fields.node.key_where,
     )
     if fields.wrote("address"):

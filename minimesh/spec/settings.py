@@ -128,7 +128,7 @@ class _Walk:
                 inner = below.long(child) if child else node.with_children({})
                 if not block:
                     later.append(self.table(below, inner, own, ()))
-                elif child or not any(key.required for key in below.keys):
+                elif child or not (key.name in table.one_of or any(key.required for key in below.keys)):
                     yield from self.table(below, inner, block, own)
         for settings in later:
             yield from settings

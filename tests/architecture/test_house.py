@@ -73,6 +73,7 @@ ALLOWED_AWAITS = {
     "upstream.py": "dialling",
     "connecting.py": "dialling one address",
     "hub.py": "dialling, and waiting for an endpoint's first word",
+    "errand.py": "what the mesh itself asks a service",
     "owncall.py": "what the mesh itself asks a service",
     "plane.py": "draining, and calls of the mesh itself",
 }
@@ -114,3 +115,9 @@ def test_a_command_has_no_threads(path: Path) -> None:
             else []
         )
     }
+
+
+def test_libraries_of_credentials_are_for_who_asks_for_them() -> None:
+    code = "import sys, minimesh.control.daemon; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(done.stdout.split()) & {"jwt", "bcrypt"}

@@ -42,6 +42,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def furnished(root: Path) -> Path:
     (root / "web").mkdir(parents=True)
     (root / "present.env").write_text("A=1\n")
+    (root / "jwks.json").write_text('{"keys": []}')
+    (root / "users.htpasswd").write_text("")
     (root / "api.pb").write_bytes(LIBRARY)
     (root / "plain.pb").write_bytes(made({}))
     (root / "alone.pb").write_bytes(made({"get": "/v1/{name}"}, imports=("google/api/annotations.proto",)))

@@ -12,22 +12,24 @@ EVERYTHING = Path(__file__).parent / "contract/everything.toml"
 
 NOT_BUILT = """
 mesh.security mesh.authorization mesh.egress mesh.attest mesh.intercept
-identity defaults.retries auth gateways slo inspector peers store quotas telemetry.prometheus telemetry.otlp
-gateway.https gateway.auth
+identity defaults.retries gateways slo inspector peers store quotas telemetry.prometheus telemetry.otlp
+gateway.https
 gateway.routes.method gateway.routes.header gateway.routes.query gateway.routes.claim
-gateway.routes.auth gateway.routes.request_headers gateway.routes.response_headers
+gateway.routes.request_headers gateway.routes.response_headers
 gateway.routes.rewrite gateway.routes.rewrite_host gateway.routes.redirect gateway.routes.respond
 services.web.ports services.web.listen services.cache.image services.queue.container
 services.orders.balance services.orders.timeout.try services.orders.retries
 services.orders.idempotent services.orders.breaker.failures services.orders.breaker.eject
 services.orders.breaker.adaptive services.orders.breaker.probe services.orders.breaker.slow_start
 services.orders.fallback services.orders.mirror
-services.orders.request_headers services.orders.response_headers services.orders.auth services.orders.rate_limits
+services.orders.request_headers services.orders.response_headers services.orders.rate_limits
 services.orders.ceiling services.orders.quotas services.orders.allow services.orders.deny services.orders.faults
 services.orders.filters services.orders.egress services.orders.version services.orders.sticky services.orders.weight
 services.orders.when services.orders.versions services.orders.routes
 """
 
+HASH = "$2y$05$" + "a" * 53
+USERS = "[auth.users]\njwt = { dev = true }\n"
 SERVICE = '[services.web]\nrun = "a"\n'
 ORDERS = '[services.orders]\nrun = "a"\n'
 BUILT = [
@@ -39,6 +41,23 @@ BUILT = [
     '[gateway]\ntrusted_proxies = ["10.0.0.0/8", "::1"]\nallow_ips = ["127.0.0.1"]',
     '[[gateway.routes]]\ncors = ["*"]\nto = "web"\n' + SERVICE,
     '[[gateway.routes]]\ncors = { origins = ["https://*.a.test"], credentials = true }\nto = "web"\n' + SERVICE,
+    USERS + '[gateway]\nauth = "users"',
+    USERS + '[gateway]\nauth = ["users"]',
+    USERS + '[gateway]\nauth = "off"',
+    USERS
+    + '[gateway]\nauth = { use = "users", missing = "anonymous" }\n[[gateway.routes]]\nauth = "off"\nto = "web"\n'
+    + SERVICE,
+    USERS + SERVICE + 'auth = "users"',
+    USERS + '[defaults]\nauth = "users"\n' + SERVICE + 'auth = "off"',
+    '[auth.users]\njwt = { issuer = "a", jwks = "https://a.test/keys", audience = ["b", "c"] }',
+    '[auth.users]\njwt = { dev = true, copy = { X-User = "sub" } }',
+    '[auth.users]\njwt = { issuer = "a", jwks = "http://web/keys", algorithms = ["EdDSA"], leeway = "0s" }\n' + SERVICE,
+    '[auth.partners]\nkeys = "X-Key"\n[auth.more]\nkeys = {}',
+    '[auth.robots]\nkeys = { header = "authorization", pass_on = true }',
+    '[auth.staff]\nbasic = "staff.htpasswd"\n[auth.more]\nbasic = { users = "staff.htpasswd", realm = "shop" }',
+    f'[auth.staff]\nbasic = {{ users = {{ ann = "{HASH}" }} }}',
+    '[auth.sso]\nforward = "http://localhost:4180/verify?a=b"',
+    '[auth.sso]\nforward = { url = "http://web/verify", copy = ["x-user"], timeout = "2s" }\n' + SERVICE,
     '[[gateway.routes]]\npath = "/exact"\nto = "web"\n' + SERVICE,
     '[[gateway.routes]]\ngrpc = "shop.Orders/List"\nto = "web"\n' + SERVICE,
     *(
@@ -87,7 +106,6 @@ BUILT = [
 ]
 LATER = [
     '[mesh]\nhop = "mtls"',
-    '[gateway]\nauth = "users"',
     '[[gateway.routes]]\nto = "web"\ntimeout = "off"\n' + SERVICE,
     '[[gateway.routes]]\nto = { web = "90%", "web@v2" = "10%" }\n' + SERVICE,
     '[[gateway.routes]]\nto = "web@v2"\n' + SERVICE,
@@ -98,7 +116,6 @@ LATER = [
             'retries = "off"',
             'breaker = { probe = "off" }',
             'balance = { hash = "header:x-user" }',
-            'auth = "users"',
             'fallback = { recorded = "1h" }',
             'ceiling = { limit = "100 per sec" }',
             'env = { A = "${web.metrics.url}" }',
@@ -117,6 +134,8 @@ def root(tmp_path: Path) -> Path:
         (tmp_path / folder).mkdir()
     for file in ("a.toml", "b/b.toml", "services/none.toml"):
         (tmp_path / file).write_text("")
+    (tmp_path / "jwks.json").write_text('{"keys": []}')
+    (tmp_path / "staff.htpasswd").write_text("")
     return tmp_path
 
 

@@ -35,6 +35,8 @@ def test_the_reference_file_is_a_project_as_it_is_and_with_every_key_set(tmp_pat
     text = reference()
     every = re.sub(r"^#(?=[\[a-z])", "", text, flags=re.MULTILINE)
     (tmp_path / "api.pb").write_bytes(LIBRARY)
+    (tmp_path / "jwks.json").write_text('{"keys": []}')
+    (tmp_path / "users.htpasswd").write_text("")
     assert max(map(len, text.splitlines())) <= WIDTH
     for version in (text, every):
         file = tmp_path / "minimesh.toml"

@@ -1,0 +1,1 @@
+"""The user at the far end of a call: the providers of [auth.*], as gates."""
