@@ -87,6 +87,11 @@ CODES: dict[str, Code] = {
         "its socket in .minimesh was removed while it ran (`git clean -fdx` does that). Services and traffic go on.\n"
         "\n`minimesh down` stops it without its socket, then `minimesh up` starts it again. Exit code 3.",
     ),
+    "MM415": Code(
+        "no provider takes such a token",
+        "`minimesh token` signs for a provider of [auth.*] that says `jwt = { dev = true }`, and there is none, or\n"
+        "not of the name after --for, or there are several that want different audiences. Exit code 2.",
+    ),
     "MM420": Code(
         "a file of another tool cannot be understood",
         "`minimesh init` reads compose files, Procfiles, process-compose.yaml, dapr.yaml and package.json, and one\n"

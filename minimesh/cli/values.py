@@ -130,3 +130,25 @@ def status(text: str) -> str:
     guess = nearest(text.upper(), NAMES)
     meant = f"; did you mean {guess}?" if guess else ""
     raise ValueError(f"{text!r} is neither a status (503), a class of them (5xx) nor one of gRPC (UNAVAILABLE){meant}")
+
+
+def claim(text: str) -> tuple[str, object]:
+    """`plan=paid`; a number, true, false, a list or a table as JSON writes them is one."""
+    name, value = assignment(text)
+    if value[:1] in "[{-0123456789" or value in ("true", "false"):
+        from json import loads  # noqa: PLC0415 - for --claim alone
+
+        try:
+            return name, loads(value)
+        except ValueError:
+            return name, value
+    return name, value
+
+
+def lifetime(text: str) -> float:
+    """Seconds of `30d`, or of any other duration, above zero."""
+    days = text.removesuffix("d")
+    seconds = number(days) * 86_400.0 if days != text else duration(text)
+    if seconds <= 0:
+        raise ValueError(f"{text!r} is over as it begins")
+    return seconds

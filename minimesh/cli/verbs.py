@@ -52,6 +52,9 @@ GROUPS: dict[str, dict[str, Verb]] = {
         "call": Verb("call", "one request to a service, as another"),
         "tap": Verb("tap", "each request as it finishes"),
     },
+    "trust": {
+        "token": Verb("token", "a signed token for development"),
+    },
     "other": {
         "bug-report": Verb("bugreport", "collect what somebody else needs to understand what happened"),
         "completion": Verb("completion", "completion for bash, zsh or fish"),

@@ -27,9 +27,14 @@ def field_name(text: str) -> str:
     return lower
 
 
+MOST_PARTS = 8
+
+
 def made_field(text: str) -> str:
     """One that the mesh sends."""
     lower = field_name(text)
+    if len(re.split("[-_]", lower)) > MOST_PARTS:
+        raise TextError(codes.NAME, f"the field {quote(text)} has more than {MOST_PARTS} parts", fix='"x-user"')
     if lower == "authorization":
         raise TextError(codes.NAME, "the field authorization is the caller's to send", fix='"x-user"')
     return lower

@@ -155,7 +155,7 @@ def test_nothing_shown(stage: Stage) -> None:
         "no credential for users, minimesh.toml:7",
         b"Bearer",
     )
-    _, sent = passes(gate(stage.users(), missing=Missing.ANONYMOUS), (b"x-user", b"root"))
+    _, sent = passes(gate(stage.users(), missing=Missing.ANONYMOUS), (b"x-user", b"root"), (b"x_user", b"root"))
     assert sent == (), "who is not known has not said who it is"
 
 

@@ -28,8 +28,8 @@ class AuthGate:
         self.checkers = checkers
         self._auth = auth
         hidden = (checker.hidden for checker in checkers if checker.hidden is not None)
-        own = (name.encode() for provider in auth.providers for name in provider.made)
-        self._removed = frozenset((*hidden, *own, *(name.encode() for name in made)))
+        own = [name for provider in auth.providers for name in provider.made]
+        self._removed = frozenset((*hidden, *(each for name in (*own, *made) for each in _spellings(name))))
 
     def ask(self, asked: Asked) -> Verdict | Wait:
         asked.removed |= self._removed
@@ -61,6 +61,15 @@ class AuthGate:
         wrong = b"" if flaw is None else b' error="invalid_token", error_description="%b"' % flaw.encode()
         words = dict.fromkeys(checker.challenge for checker in self.checkers if checker.challenge)
         return tuple((b"www-authenticate", word + wrong if word == BEARER else word) for word in words)
+
+
+def _spellings(name: str) -> list[bytes]:
+    """All that a program behind CGI or WSGI takes for the field: there "-" and "_" are one (RFC 3875, 4.1.18)."""
+    parts = name.encode().replace(b"_", b"-").split(b"-")
+    spelled = [parts[0]]
+    for part in parts[1:]:
+        spelled = [before + mark + part for before in spelled for mark in (b"-", b"_")]
+    return spelled
 
 
 class _Question:
