@@ -53,6 +53,7 @@ GROUPS: dict[str, dict[str, Verb]] = {
         "tap": Verb("tap", "each request as it finishes"),
     },
     "trust": {
+        "key": Verb("key", "keys for programs that call from outside"),
         "token": Verb("token", "a signed token for development"),
     },
     "other": {

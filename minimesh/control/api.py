@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
+from typing import TypeVar
 
 from anyio import to_thread
 from starlette.applications import Starlette
@@ -15,6 +16,7 @@ from starlette.routing import Route
 from minimesh import __version__
 from minimesh.control import bodies, live, openapi, refusal, runs, show, startstop, ways
 from minimesh.control.apply import Applied
+from minimesh.control.auth.keyring import NoSuchKeyError
 from minimesh.control.handover import HandoverError
 from minimesh.control.journal import MESH
 from minimesh.control.mesh import Mesh
@@ -24,9 +26,11 @@ from minimesh.control.upgrade import Upgrader
 from minimesh.control.views import DownView, ErrorBody, ErrorView, UpgradeView, UpgradingView, WrittenView
 from minimesh.spec.problem import SpecError
 from minimesh.spec.suggest import closest
+from minimesh.store.errors import NotWrittenError
 from minimesh.telemetry.accesslog import timestamp
 from minimesh.telemetry.windows import LONGEST_WINDOW
 
+V = TypeVar("V")
 Handler = Callable[[Request], Awaitable[Response]]
 
 DEFAULT_WINDOW_MS = 60_000.0
@@ -187,6 +191,25 @@ class _Api:
         query = request.query_params
         services = [name if name == MESH else self._known(name) for name in query.getlist("service")]
         return _stream(live.events(self._mesh, services, _since(query), bool(_whole(query, "follow", 0, 1, 0))))
+
+    async def keys(self, request: Request) -> Response:
+        return JSONResponse(self._mesh.auth.keyring.views())
+
+    async def add_key(self, request: Request) -> Response:
+        wanted = bodies.new_key(await _body(request))
+        view = await self._kept(self._mesh.auth.keyring.add(wanted.name, wanted.claims, wanted.within))
+        return JSONResponse(view, status_code=201)
+
+    async def revoke_key(self, request: Request) -> Response:
+        return JSONResponse(await self._kept(self._mesh.auth.keyring.revoke(request.path_params["name"])))
+
+    async def _kept(self, change: Awaitable[V]) -> V:
+        try:
+            return await change
+        except NoSuchKeyError as error:
+            raise ApiError(404, "no_such_key", str(error), "minimesh key ls") from None
+        except NotWrittenError as error:
+            raise ApiError(409, "not_written", str(error)) from None
 
     async def upgradable(self, request: Request) -> Response:
         self._check_not_busy()

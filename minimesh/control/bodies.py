@@ -1,12 +1,15 @@
 """The bodies of requests to the control API, checked."""
 
+import re
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from minimesh.control.apply import Asked
 from minimesh.control.refusal import ApiError
 from minimesh.spec.scale import MOST_REPLICAS
 
+KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
+MOST_CLAIMS = 32
 _Body: TypeAlias = dict[object, object]
 
 
@@ -22,6 +25,27 @@ def asked(body: object) -> Asked:
         _flag(fields, "dry_run"),
         _flag(fields, "watch"),
     )
+
+
+class NewKey(NamedTuple):
+    """within: seconds that it is good for."""
+
+    name: str
+    claims: dict[str, object]
+    within: float | None
+
+
+def new_key(body: object) -> NewKey:
+    """Out of a KeyRequest. Raises ApiError."""
+    fields = _fields(body, "name", "claims", "within_ms")
+    name, claims, within = fields.get("name"), fields.get("claims", {}), fields.get("within_ms")
+    if not isinstance(name, str) or not KEY_NAME.fullmatch(name):
+        raise _bad("name: expected 1 to 64 letters, digits, and . _ @ + -")
+    if not isinstance(claims, dict) or len(claims) > MOST_CLAIMS:
+        raise _bad(f"claims: expected an object with at most {MOST_CLAIMS} members")
+    if within is not None and (isinstance(within, bool) or not isinstance(within, int | float) or within <= 0):
+        raise _bad("within_ms: expected milliseconds above 0, or null")
+    return NewKey(name, claims, None if within is None else within / 1e3)
 
 
 def replicas(body: object) -> int:

@@ -12,6 +12,9 @@ CANNOT_SCALE = "MM109"
 STOPPING = "MM110"
 NO_FILE = "MM111"
 OTHER_VERSION = "MM112"
+STATE_FILE = "MM120"
+OWN_KEY = "MM121"
+CA = "MM122"
 CRASH_LOOP = "MM301"
 WATCH = "MM302"
 CRASH = "MM500"
@@ -61,6 +64,19 @@ The mesh has been told to stop, and does nothing else any more. `minimesh up` st
     OTHER_VERSION: """\
 What is installed is another version than the mesh that runs, so the two may not mean the same by a file. Nothing
 was changed. Have the new one go on with this mesh: `minimesh upgrade`.""",
+    STATE_FILE: """\
+.minimesh/state.db keeps what must outlive a run: the authorities and their states, what is revoked, keys of the API.
+It is damaged, cut, of another program, or from a newer minimesh, so the mesh does not start: with an empty one, what
+was revoked would count again. `minimesh recover` puts it aside and goes back to the copy that was made after the last
+change. A file that another program has open is free again when that ends.""",
+    OWN_KEY: """\
+The key of the project's own root lies in .minimesh/ca and signs the certificates of all services. It has to be there,
+readable by this user and by nobody else, and not expired. `minimesh recover` starts with another root where the key is
+lost; browsers and programs that trusted the old one then have to be told of it (`minimesh trust`).""",
+    CA: """\
+`[identity] ca` names an authority of yours, which cannot be used as it is: a file that is not there or that others can
+read, a key of another certificate, one that has expired or may not sign, a command that fails or answers something
+else than a chain: the signed intermediate first, the root last.""",
     NO_FILE: """\
 The mesh was started without a minimesh.toml (`minimesh run`), so there is nothing to read again. End it and
 start it as you want it to be.""",

@@ -21,6 +21,7 @@ from anyio import to_thread
 from minimesh.control import codes, handover, signals, tune
 from minimesh.control.arguments import parse
 from minimesh.control.auth.authentication import Authentication
+from minimesh.control.auth.keyring import Keyring
 from minimesh.control.crash import write_crash
 from minimesh.control.handover import HandoverError, Heir
 from minimesh.control.inherit import mesh_from, options_from
@@ -40,6 +41,7 @@ from minimesh.control.report import (
 )
 from minimesh.control.settle import StartError
 from minimesh.control.socket import bind_control_socket, inherited_control_socket
+from minimesh.control.state import opened_state
 from minimesh.control.teller import Teller
 from minimesh.control.upgrade import Rerun, Upgrader
 from minimesh.dataplane import DataPlane
@@ -155,10 +157,20 @@ def _cause(error: Exception) -> Exception:
 
 
 async def _live(setting: Setting, lock: Lock, heir: Heir | None) -> None:
+    store = await to_thread.run_sync(opened_state, setting.folder)
+    try:
+        keyring = Keyring(store, setting.clock.wall)
+        await keyring.load()
+        await _serving(setting, lock, heir, keyring)
+    finally:
+        store.close()
+
+
+async def _serving(setting: Setting, lock: Lock, heir: Heir | None, keyring: Keyring) -> None:
     folder, clock, report = setting.folder, setting.clock, setting.teller
     codec = chosen_codec()
     telemetry = Telemetry(clock)
-    auth = Authentication(folder, clock)
+    auth = Authentication(folder, keyring, clock)
     auth.take(setting.loaded.project)
     loop = asyncio.get_running_loop()
     plane = DataPlane(loop, clock, telemetry, codec=codec, gatekeepers=(auth.before, auth.behind))

@@ -56,6 +56,16 @@ class StateFolder:
         return self.path / "leaders"
 
     @property
+    def state(self) -> Path:
+        """What must outlive a run: authorities, what is revoked, keys of the API."""
+        return self.path / "state.db"
+
+    @property
+    def ca(self) -> Path:
+        """The keys of the project's own roots."""
+        return self.path / "ca"
+
+    @property
     def tasks(self) -> Path:
         """Which tasks have completed, and what they were made from."""
         return self.path / "tasks.json"

@@ -370,6 +370,31 @@ class ChangeRequest(TypedDict):
     within_ms: NotRequired[float | None]
 
 
+class KeyView(TypedDict):
+    """A key of `minimesh key`, never the key itself. state: `good`, `expired` or `revoked`."""
+
+    id: str
+    name: str
+    state: str
+    claims: dict[str, object]
+    created: str
+    expires: str | None
+
+
+class NewKeyView(KeyView):
+    """The only time that it is seen: `key` is kept nowhere."""
+
+    key: str
+
+
+class KeyRequest(TypedDict):
+    """claims: what it says of whoever has it. within_ms: for how long it is good; null: until it is revoked."""
+
+    name: str
+    claims: NotRequired[dict[str, object]]
+    within_ms: NotRequired[float | None]
+
+
 class UpgradeView(TypedDict):
     """The program that runs, and the one that an upgrade would replace it by. problem: why it could not."""
 

@@ -31,5 +31,18 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (trust_domain, service)
     ) STRICT;
     """,
+    """
+    CREATE TABLE api_keys (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        salt BLOB NOT NULL,
+        digest BLOB NOT NULL,
+        claims TEXT NOT NULL,
+        created REAL NOT NULL,
+        expires REAL,
+        revoked REAL
+    ) STRICT;
+    CREATE INDEX api_keys_of_a_name ON api_keys (name);
+    """,
 )
 """The number of steps that a file has been through is its `user_version`."""

@@ -364,6 +364,19 @@ def test_a_mesh_in_another_program_is_not_replaced(mesh: Running) -> None:
     assert mesh.api.get("/v1/mesh")["image"] == 1
 
 
+def test_keys_are_shown_once(mesh: Running) -> None:
+    made = mesh.api.post("/v1/keys", body={"name": "acme", "claims": {"plan": "paid"}, "within_ms": 1e6}, status=201)
+    assert made["key"].startswith(f"mmk_{made['id']}_")
+    (listed,) = mesh.api.get("/v1/keys")
+    assert listed == {name: value for name, value in made.items() if name != "key"}
+    revoked = mesh.api.post(f"/v1/keys/{made['id']}/revoke", "/v1/keys/{name}/revoke", status=200)
+    assert revoked == {**listed, "state": "revoked"}
+    for path, body, status in (("/v1/keys/nobody/revoke", None, 404), ("/v1/keys", {"name": "a b"}, 400)):
+        with pytest.raises(RefusedError) as refused:
+            mesh.api.client.post(path, body)
+        assert refused.value.status == status
+
+
 def test_down_ends_with_the_last_event_and_leaves_nothing(mesh: Running) -> None:
     """The last test of the file: it ends the mesh."""
     followed = mesh.api.stream("/v1/events", follow=1)
@@ -379,7 +392,8 @@ def test_down_ends_with_the_last_event_and_leaves_nothing(mesh: Running) -> None
     assert isinstance(mesh.events[-1], Stopped)
     assert mesh.events[-1].left == 0
     assert not any(isinstance(event, Note) for event in mesh.events), mesh.events
-    assert {path.name for path in (mesh.root / ".minimesh").iterdir()} == {".gitignore", "lock", "logs", "ports.json"}
+    left = {".gitignore", "lock", "logs", "ports.json", "state.db", "state.db.copy"}
+    assert {path.name for path in (mesh.root / ".minimesh").iterdir()} == left
     assert mesh.api.seen == {operation.id for operation in openapi.OPERATIONS}
     with pytest.raises(NotRunningError):
         mesh.api.client.get("/v1/mesh")

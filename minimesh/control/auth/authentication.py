@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from minimesh.control.auth.contents import dev_keys, from_dev_key, is_password, key_set, offload, users_in
+from minimesh.control.auth.keyring import Keyring
 from minimesh.control.auth.reading import from_file, from_url, port_of, service_at
 from minimesh.control.auth.watched import Beats, Pace, Read, Watched, Written
 from minimesh.control.paths import StateFolder
@@ -24,7 +25,7 @@ from minimesh.dataplane.auth.passwords import Passwords
 from minimesh.dataplane.destination import Destination
 from minimesh.dataplane.gates import Side
 from minimesh.model.address import Address, loopback
-from minimesh.model.auth import DEV_ISSUER, ApiKey, Basic, Forward, Jwt, Keys, Provider
+from minimesh.model.auth import DEV_ISSUER, Basic, Forward, Jwt, Keys, Provider
 from minimesh.model.clock import Clock
 from minimesh.model.project import Project
 from minimesh.model.where import NOWHERE
@@ -34,11 +35,10 @@ T = TypeVar("T")
 
 
 class Authentication:
-    """Made before the data plane, which its gates stand in; `serve` before the first snapshot. ring: the keys of
-    `minimesh key`, by id. note: tells people."""
+    """Made before the data plane, which its gates stand in; `serve` before the first snapshot. note: tells people."""
 
-    def __init__(self, folder: StateFolder, clock: Clock) -> None:
-        self.ring: Mapping[str, ApiKey] = {}
+    def __init__(self, folder: StateFolder, keyring: Keyring, clock: Clock) -> None:
+        self.keyring = keyring
         self.note: Callable[[str], None] = lambda text: None
         self.before = AuthKeeper(Side.CALLER, self._checker_of)
         self.behind = AuthKeeper(Side.SERVICE, self._checker_of)
@@ -91,7 +91,7 @@ class Authentication:
             case Jwt() as rules:
                 return Tokens(provider, rules, self._sources(provider.name, rules), self._clock.wall)
             case Keys() as keys:
-                return ApiKeys(provider, keys, lambda: self.ring, self._clock.wall)
+                return ApiKeys(provider, keys, lambda: self.keyring.keys, self._clock.wall)
             case Basic() as basic:
                 users = self._users(provider.name, basic)
                 return Passwords(provider, basic, users, is_password, offload, self._secret)
