@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from minimesh import __version__
 from minimesh.cli.context import Context
+from minimesh.cli.devtokens import dev_at_the_edge
 from minimesh.cli.errors import CommandError
 from minimesh.cli.ps import BAD, condition
 from minimesh.cli.text import milliseconds, plural, size
@@ -62,6 +63,9 @@ def about_project(context: Context, found: list[Project]) -> Iterator[Finding]:
     text = f"{name}: {summary(loaded.project)}, {plural(len(warnings), 'warning')}"
     yield Finding("project", "config", "ok", text)
     yield from (_mistake("warn", warning.facts) for warning in warnings)
+    for provider in dev_at_the_edge(loaded.project):
+        about = f"[auth.{provider}] takes tokens of `minimesh token`, and the gateway listens beyond this machine"
+        yield Finding("project", "auth", "warn", about, "take `dev` out, or http = 7080")
     if any(service.watch for service in loaded.project.services.values()):
         yield from _about_inotify()
 

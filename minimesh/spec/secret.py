@@ -20,7 +20,8 @@ _BEARER = re.compile(r"\b(Bearer|Basic)(\s+)([^\s\"'$]{6,})", re.IGNORECASE)
 # What well-known services give out, told by how it begins.
 _ISSUED = re.compile(
     r"(?<![\w-])(?:gh[pousr]_\w{16,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abeoprs]-[\w-]{10,}|sk[-_][\w-]{16,}"
-    r"|[rs]k_(?:live|test)_\w{8,}|AKIA[A-Z0-9]{16}|AIza[\w-]{30,}|npm_\w{30,}|eyJ[\w-]+\.[\w-]+\.[\w-]*)"
+    r"|[rs]k_(?:live|test)_\w{8,}|AKIA[A-Z0-9]{16}|AIza[\w-]{30,}|npm_\w{30,}|mmk_[a-z2-7]{8}_[\w-]{43}|eyJ[\w-]+\.[\w-]+\.[\w-]*)"
+    r"|\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
     re.ASCII | re.DOTALL,
 )

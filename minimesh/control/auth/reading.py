@@ -6,7 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 from urllib.parse import SplitResult, urlsplit
 
 from anyio import to_thread
@@ -91,7 +91,10 @@ def _direct(url: str) -> Awaitable[bytes]:
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """What is believed comes from where the file says."""
 
-    def redirect_request(self, req: object, fp: object, code: int, msg: str, headers: object, newurl: str) -> NoReturn:
+    def redirect_request(
+        self, req: object, fp: IO[bytes], code: int, msg: str, headers: object, newurl: str
+    ) -> NoReturn:
+        fp.close()
         raise CannotReadError(f"it leads elsewhere, to {newurl[:200]!r}")
 
 
@@ -101,6 +104,7 @@ def _fetched(url: str) -> bytes:
         with opener.open(urllib.request.Request(url, headers=_ACCEPT), timeout=ONE_STEP) as answer:
             content: bytes = answer.read(LARGEST + 1)
     except urllib.error.HTTPError as error:
+        error.close()
         raise CannotReadError(f"{url} answered with status {error.code}") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
