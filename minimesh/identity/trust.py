@@ -14,8 +14,9 @@ class Contents:
     """All that counts at one time.
 
     roots: PEM of every authority at which a chain may end; while a root is being replaced, the old and the new one.
-    issuers: key ids of the intermediates of ours under these roots. revoked: serials of leaves.
-    revoked_issuers: key ids of intermediates that count no more though their chain may still be whole.
+    issuers: key ids of the intermediates of ours under these roots. strangers: others may have signed a leaf, too (a
+    root that is not this project's alone). revoked: serials of leaves. revoked_issuers: key ids of intermediates that
+    count no more though their chain may still be whole. barred: services that prove nothing until somebody says so.
     """
 
     svids: Mapping[Identity, Svid] = field(default_factory=dict)
@@ -23,6 +24,8 @@ class Contents:
     issuers: frozenset[bytes] = frozenset()
     revoked: frozenset[int] = frozenset()
     revoked_issuers: frozenset[bytes] = frozenset()
+    strangers: bool = False
+    barred: frozenset[Identity] = frozenset()
 
 
 class Trust:
@@ -60,8 +63,11 @@ class Trust:
         return self._contents.roots
 
     def svid(self, identity: Identity) -> Svid:
-        """The current one of a service of this mesh. Raises Untrusted (no_certificate)."""
-        svid = self._contents.svids.get(identity)
+        """The current one of a service of this mesh. Raises Untrusted (no_certificate, revoked)."""
+        contents = self._contents
+        if identity in contents.barred:
+            raise _barred(identity)
+        svid = contents.svids.get(identity)
         if svid is None:
             raise Untrusted(Doubt.NO_CERTIFICATE, f"{identity} has no certificate yet")
         return svid
@@ -89,10 +95,23 @@ class Trust:
         if now > peer.not_after:
             return Untrusted(Doubt.EXPIRED, f"the certificate of {peer.identity} has expired")
         contents = self._contents
+        if peer.identity in contents.barred:
+            return _barred(peer.identity)
         if peer.serial in contents.revoked:
             return Untrusted(Doubt.REVOKED, f"the certificate of {peer.identity} is revoked")
         if peer.issuer in contents.revoked_issuers:
             return Untrusted(Doubt.REVOKED, f"what signed the certificate of {peer.identity} is revoked")
-        if peer.generation < self._left and peer.issuer not in contents.issuers:
-            return Untrusted(Doubt.FOREIGN_AUTHORITY, f"the root above {peer.identity} may have gone; connect again")
+        if peer.issuer not in contents.issuers:
+            if not contents.strangers:
+                return Untrusted(
+                    Doubt.FOREIGN_AUTHORITY, f"nobody knows what signed the certificate of {peer.identity}"
+                )
+            if peer.generation < self._left:
+                return Untrusted(
+                    Doubt.FOREIGN_AUTHORITY, f"the root above {peer.identity} may have gone: connect again"
+                )
         return None
+
+
+def _barred(identity: Identity) -> Untrusted:
+    return Untrusted(Doubt.REVOKED, f"the certificates of {identity} are revoked")

@@ -3,15 +3,18 @@
 MIGRATIONS: tuple[str, ...] = (
     """
     CREATE TABLE authorities (
-        key_id BLOB PRIMARY KEY,
+        number INTEGER PRIMARY KEY,
         kind TEXT NOT NULL CHECK (kind IN ('root', 'intermediate')),
+        key_id BLOB NOT NULL,
+        root BLOB NOT NULL,
         state TEXT NOT NULL CHECK (state IN ('prepared', 'active', 'old', 'tainted', 'revoked')),
         source TEXT NOT NULL CHECK (source IN ('own', 'brought', 'signed')),
         trust_domain TEXT NOT NULL,
-        root BLOB NOT NULL,
         certificate BLOB NOT NULL,
-        chain BLOB NOT NULL,
-        changed REAL NOT NULL
+        not_before REAL NOT NULL,
+        not_after REAL NOT NULL,
+        changed REAL NOT NULL,
+        UNIQUE (kind, key_id)
     ) STRICT;
     CREATE TABLE leaves (
         serial TEXT PRIMARY KEY,

@@ -79,6 +79,16 @@ def test_what_a_revoked_intermediate_signed_counts_no_more(root: Authority, inte
     assert doubt(trust, new) is None
 
 
+def test_a_barred_service_proves_nothing_and_gets_nothing(root: Authority, intermediate: Authority) -> None:
+    trust = Trust(DOMAIN)
+    mine, other = svid(intermediate), svid(intermediate, ORDERS)
+    trust.swap(contents(root, issuers=(intermediate,), svids=(mine, other)))
+    trust.swap(replace(trust.contents, barred=frozenset({WEB})))
+    with pytest.raises(Untrusted, match="revoked"):
+        trust.svid(WEB)
+    assert (doubt(trust, mine), doubt(trust, other)) == (Doubt.REVOKED, None)
+
+
 def test_whom_a_stranger_under_a_root_that_went_has_signed_must_prove_itself_anew(
     root: Authority, intermediate: Authority
 ) -> None:
@@ -89,8 +99,11 @@ def test_whom_a_stranger_under_a_root_that_went_has_signed_must_prove_itself_ane
     leaf = x509.load_pem_x509_certificate(svid(stranger).chain[0]).public_bytes(serialization.Encoding.DER)
     ours = svid(intermediate)
     trust.swap(contents(root, second, issuers=(intermediate,)))
+    with pytest.raises(Untrusted, match="nobody knows"):
+        trust.verify(leaf, NOW)
+    trust.swap(replace(trust.contents, strangers=True))
     peer = trust.verify(leaf, NOW)
-    trust.swap(contents(second, issuers=(intermediate,)))
+    trust.swap(replace(trust.contents, roots=(second.certificate,)))
     untrusted = trust.standing(peer, NOW)
     assert untrusted is not None
     assert untrusted.doubt is Doubt.FOREIGN_AUTHORITY
