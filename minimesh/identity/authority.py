@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from minimesh.identity.lifecycle import Entry, Kind, Source, State
 from minimesh.identity.svid import Svid
 from minimesh.model.identity import Identity
 
@@ -50,6 +51,11 @@ class Authority:
         return signing_key(self.key)
 
     @property
+    def anchor(self) -> "Authority":
+        """Its root, without the key."""
+        return Authority(self.root, (), self.root, b"")
+
+    @cached_property
     def key_id(self) -> bytes:
         return key_id(self.loaded)
 
@@ -90,7 +96,7 @@ def make_root(project: str, trust_domain: str, now: float) -> Authority:
         .issuer_name(name)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
     )
-    pem = _pem(_as_authority(builder, trust_domain, None).sign(key, hashes.SHA256()))
+    pem = _pem(_extended(builder, as_authority(trust_domain, None)).sign(key, hashes.SHA256()))
     return Authority(pem, (), pem, private_pem(key))
 
 
@@ -104,7 +110,7 @@ def make_intermediate(above: Authority, project: str, trust_domain: str, now: fl
         .issuer_name(above.loaded.subject)
         .add_extension(_issued_by(above), critical=False)
     )
-    pem = _pem(_as_authority(builder, trust_domain, 0).sign(above.signer, _digest(above.signer)))
+    pem = _pem(_extended(builder, as_authority(trust_domain, 0)).sign(above.signer, _digest(above.signer)))
     return Authority(pem, (pem, *above.chain), above.root, private_pem(key))
 
 
@@ -135,6 +141,33 @@ def issue(authority: Authority, identity: Identity, names: Iterable[str], now: f
         (_pem(certificate), *authority.chain),
         private_pem(key),
         authority.key_id,
+    )
+
+
+def as_authority(trust_domain: str, path_length: int | None) -> list[tuple[x509.ExtensionType, bool]]:
+    """What an authority has in its certificate, and whether that is critical: among it the SPIFFE ID of its trust
+    domain, without a path (X509-SVID, section 3.2)."""
+    uri = x509.UniformResourceIdentifier(f"spiffe://{trust_domain}")
+    return [
+        (x509.BasicConstraints(ca=True, path_length=path_length), True),
+        (key_usage(key_cert_sign=True, crl_sign=True), True),
+        (x509.SubjectAlternativeName([uri]), False),
+    ]
+
+
+def described(authority: Authority, kind: Kind, state: State, source: Source, trust_domain: str, now: float) -> Entry:
+    """An authority as the book has it."""
+    return Entry(
+        kind,
+        authority.key_id,
+        authority.key_id if kind is Kind.ROOT else authority.anchor.key_id,
+        state,
+        source,
+        trust_domain,
+        authority.certificate,
+        authority.not_before,
+        authority.not_after,
+        now,
     )
 
 
@@ -185,16 +218,12 @@ def _begin(
     )
 
 
-def _as_authority(
-    builder: x509.CertificateBuilder, trust_domain: str, path_length: int | None
+def _extended(
+    builder: x509.CertificateBuilder, extensions: Iterable[tuple[x509.ExtensionType, bool]]
 ) -> x509.CertificateBuilder:
-    """X509-SVID 3.2: an authority has the SPIFFE ID of its trust domain, without a path."""
-    uri = x509.UniformResourceIdentifier(f"spiffe://{trust_domain}")
-    return (
-        builder.add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
-        .add_extension(key_usage(key_cert_sign=True, crl_sign=True), critical=True)
-        .add_extension(x509.SubjectAlternativeName([uri]), critical=False)
-    )
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical)
+    return builder
 
 
 def _issued_by(authority: Authority) -> x509.AuthorityKeyIdentifier:

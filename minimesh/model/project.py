@@ -7,6 +7,7 @@ from pathlib import Path
 
 from minimesh.model.address import Address
 from minimesh.model.auth import Auth, Provider
+from minimesh.model.issuing import Issuing
 from minimesh.model.route import Route
 from minimesh.model.service import Service, Task
 from minimesh.model.where import NOWHERE, Where
@@ -98,3 +99,4 @@ class Project:
     access_log: AccessLog | None = None
     logs: LogLimits = LogLimits()
     auth: Mapping[str, Provider] = field(default_factory=dict)
+    issuing: Issuing = Issuing()
