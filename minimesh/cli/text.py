@@ -106,6 +106,14 @@ def age(ms: float | None) -> str:
     return f"{seconds}s"
 
 
+def lasting(seconds: float) -> str:
+    """A length as it is written in minimesh.toml: `24h`, `90m`, `20s`."""
+    unit, name = next(
+        (each for each in ((3600, "h"), (60, "m")) if seconds >= each[0] and seconds % each[0] == 0), (1, "s")
+    )
+    return f"{seconds / unit:g}{name}"
+
+
 def percent(share: float | None) -> str:
     """A share from 0 to 1 with two decimals, rounded down: only what never failed is `100.00%`."""
     if share is None:

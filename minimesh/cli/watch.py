@@ -8,10 +8,11 @@ from minimesh.cli.errors import coloured, of_problem
 from minimesh.cli.prefix import Prefixes
 from minimesh.cli.project import summary
 from minimesh.cli.terminal import Terminal
-from minimesh.cli.text import elapsed, escape, local_stamp, plural, service_output
+from minimesh.cli.text import elapsed, escape, lasting, local_stamp, plural, service_output
 from minimesh.control.report import (
     ConfigOk,
     Event,
+    IdentityOk,
     LogLine,
     Note,
     Problem,
@@ -79,6 +80,8 @@ class Watch:
         match event:
             case ConfigOk():
                 self._config(event)
+            case IdentityOk():
+                self._identity(event)
             case Note():
                 self._say(*self._err.fitting(f"note: {escape(event.message)}"))
             case ServiceEvent():
@@ -116,6 +119,12 @@ class Watch:
         self._say(f"minimesh {__version__}   project {paint(escape(project.name), 'bold')}{file}")
         if not self._style.quiet:
             self._display.settle("ok", "config", [summary(project)], elapsed(event.seconds))
+
+    def _identity(self, event: IdentityOk) -> None:
+        if not self._style.quiet:
+            made = ["new CA in .minimesh, for this project alone"] if event.root_made else []
+            what = f"{plural(event.certificates, 'certificate')}, {lasting(event.ttl)}"
+            self._display.settle("ok", "identity", [*made, what], elapsed(event.seconds))
 
     def _service(self, event: ServiceEvent) -> None:
         replica, name = (event.service, event.replica), self._prefixes.name(event.service, event.replica)

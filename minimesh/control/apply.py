@@ -13,6 +13,7 @@ import anyio
 from anyio import to_thread
 
 from minimesh.control import codes
+from minimesh.control.certifier import Certifier
 from minimesh.control.change import Change, Replica, difference, summary
 from minimesh.control.journal import MESH, Journal
 from minimesh.control.paths import StateFolder
@@ -77,6 +78,7 @@ class Changes:
         report: Reporter,
         clock: Clock,
         on_world: Callable[[World], None],
+        certifier: Certifier,
     ) -> None:
         self.world = world
         self._folder = folder
@@ -86,6 +88,7 @@ class Changes:
         self._report = report
         self._clock = clock
         self._on_world = on_world
+        self._certifier = certifier
         self.lock = anyio.Lock()
         self._closed = False
 
@@ -141,11 +144,14 @@ class Changes:
             if asked.dry_run:
                 return self._applied(change, started, new, began)
             try:
+                await self._certifier.take(new.project)
                 self._serving.change(new, change.ended | change.renewed)
             except ListenError as error:
+                await self._certifier.take(old.project)
                 again(new, error, taken)
             else:
                 break
+        self._certifier.released()
         self.world = new
         self._on_world(new)
         with anyio.CancelScope(shield=True):  # what has begun is done, also where nobody waits for it any more

@@ -3,10 +3,12 @@
 from base64 import b64encode
 from collections.abc import Iterator
 
+from minimesh.control.certifier import Kept
 from minimesh.control.handover import (
     AddressState,
     Body,
     Envelope,
+    IdentityState,
     LayoutState,
     ListenerState,
     LogState,
@@ -68,6 +70,7 @@ def bequest(mesh: Mesh, lock: int, control: int, signals: int, frozen_at: float,
         "count": count_state(mesh.telemetry.counters, mesh.windows, mesh.telemetry.ring.total, mesh.clock.monotonic()),
         "logs": [_log_state(log, LOG_CHARACTERS // len(logs)) for log in logs],
         "journal": mesh.journal.kept(),
+        "identity": _identity_state(mesh.certifier.kept),
     }
     descriptors = [control, *_descriptors(listeners, pools), *inherited.descriptors(supervisor)]
     return seal(mesh.prepared.run.run_id, mesh.image, lock, signals, descriptors, body)
@@ -83,6 +86,33 @@ def layout_state(layout: Layout) -> LayoutState:
         "gateway": None if gateway is None else (gateway.host, gateway.port),
         "outbound": [(*pair, address.host, address.port) for pair, address in layout.outbound.items()],
         "replicas": [(*replica, port) for replica, port in layout.replicas.items()],
+    }
+
+
+def _identity_state(kept: Kept) -> IdentityState:
+    return {
+        "keys": [
+            {
+                "certificate": each.certificate.decode(),
+                "chain": [pem.decode() for pem in each.chain],
+                "root": each.root.decode(),
+                "key": each.key.decode(),
+            }
+            for each in kept.keys
+        ],
+        "svids": [
+            {
+                "trust_domain": each.identity.trust_domain,
+                "service": each.identity.service,
+                "serial": f"{each.serial:x}",
+                "not_before": each.not_before,
+                "not_after": each.not_after,
+                "chain": [pem.decode() for pem in each.chain],
+                "key": each.key.decode(),
+                "issuer": each.issuer.hex(),
+            }
+            for each in kept.svids
+        ],
     }
 
 

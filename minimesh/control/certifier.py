@@ -14,11 +14,13 @@ from typing import TypeVar
 import anyio
 from anyio import to_thread
 
+from minimesh.control import codes
 from minimesh.control.authorities import Authorities, Maker, is_half_way
 from minimesh.control.journal import MESH
+from minimesh.control.report import Problem
 from minimesh.control.settle import StartError
 from minimesh.control.subjects import Names, subjects
-from minimesh.identity.authority import issue
+from minimesh.identity.authority import Authority, issue
 from minimesh.identity.lifecycle import Book, Entry, Kind, Source, State, StepError
 from minimesh.identity.svid import Svid
 from minimesh.identity.trust import Contents, Trust
@@ -48,8 +50,8 @@ class ClockError(Exception):
 class Kept:
     """What an earlier image of this process had in memory alone."""
 
-    authorities: Authorities
-    svids: tuple[Svid, ...]
+    keys: tuple[Authority, ...]
+    svids: tuple[Svid, ...] = ()
 
 
 @dataclass(slots=True)
@@ -81,7 +83,7 @@ class Certifier:
         self.store = store
         self._folder = folder
         self._project = project
-        self._clock = clock
+        self.clock = clock
         self._rng = rng
         self._state = state
         self._lock = anyio.Lock()
@@ -93,17 +95,22 @@ class Certifier:
         return self._state.authorities.book
 
     @property
+    def makes_its_own(self) -> bool:
+        """The root is the project's own."""
+        return self._state.authorities.root.source is Source.OWN
+
+    @property
     def svid_ttl(self) -> float:
         return self._project.issuing.svid_ttl
 
     @property
     def kept(self) -> Kept:
         """For the next image of this process."""
-        return Kept(self._state.authorities, tuple(each.svid for each in self._state.issued.values()))
+        return Kept(self._state.authorities.keys, tuple(each.svid for each in self._state.issued.values()))
 
     def leaves(self) -> list[Leaf]:
         """Those that have not expired, the oldest first."""
-        now = self._clock.wall()
+        now = self.clock.wall()
         return sorted(
             (each for each in self._state.leaves.values() if each.not_after >= now), key=lambda each: each.not_before
         )
@@ -143,7 +150,7 @@ class Certifier:
         self._publish()
 
     async def _settle(self, project: Project) -> None:
-        now = self._clock.wall()
+        now = self.clock.wall()
         used = {each.issuer for each in self.leaves()}
         maker = Maker(self._folder, project)
         before = self._state.authorities
@@ -151,7 +158,7 @@ class Certifier:
         try:
             await self._commit(after)
         except NotWrittenError as error:
-            raise StartError(_not_written(error)) from error
+            raise StartError(Problem(codes.STATE_FILE, str(error))) from error
 
     async def _cover(self, *, anew: bool = False) -> None:
         """Everybody has a certificate with the right names. anew: a new one at any rate."""
@@ -165,7 +172,7 @@ class Certifier:
         """Everybody has a certificate; these were issued by an earlier image of this process. Raises StartError."""
         async with self._lock:
             await self._settle(self._project)
-            good, wanted = self.book.issuers(self._clock.wall()) - self.book.given_up(), subjects(self._project)
+            good, wanted = self.book.issuers(self.clock.wall()) - self.book.given_up(), subjects(self._project)
             for svid in svids:
                 if svid.issuer in good and svid.identity in wanted and svid.identity not in self._state.barred:
                     due = renew_at(svid.not_before, svid.not_after, self._rng.random())
@@ -200,7 +207,7 @@ class Certifier:
 
     async def _renew_authority(self) -> None:
         """Another intermediate at half of the life of the one that signs."""
-        now = self._clock.wall()
+        now = self.clock.wall()
         entry = self._state.authorities.signing
         if now < self._state.authorities.root.not_before:
             raise ClockError("the clock is set to a time before the root of this project was made")
@@ -211,7 +218,7 @@ class Certifier:
         self._told(self._state.authorities.signing, "active: it signs from now on")
 
     async def _renew_leaves(self) -> None:
-        now = self._clock.wall()
+        now = self.clock.wall()
         known = self._state.issued
         due = {
             identity: issued.names
@@ -227,13 +234,13 @@ class Certifier:
         if self._failures:
             return retry_in(self._failures, self._rng.random())
         due = min((each.due for each in self._state.issued.values()), default=float("inf"))
-        return min(LONGEST_SLEEP, max(0.0, due - self._clock.wall()))
+        return min(LONGEST_SLEEP, max(0.0, due - self.clock.wall()))
 
     async def _issue(self, wanted: Mapping[Identity, Names]) -> None:
         """New leaves for these, which count all at once."""
         if not wanted:
             return
-        now, signer, ttl = self._clock.wall(), self._state.authorities.signer, self.svid_ttl
+        now, signer, ttl = self.clock.wall(), self._state.authorities.signer, self.svid_ttl
         todo, made = list(wanted.items()), list[Svid]()
 
         def some(batch: Collection[tuple[Identity, Names]]) -> list[Svid]:
@@ -251,7 +258,7 @@ class Certifier:
 
     async def _write_leaves(self, new: Iterable[Leaf]) -> None:
         """Leaves in the store, so that they can be revoked after a restart, too."""
-        state, now = self._state, self._clock.wall()
+        state, now = self._state, self.clock.wall()
         state.unwritten += new
         waiting = list(state.unwritten)
         state.leaves |= {each.serial: each for each in waiting}
@@ -272,7 +279,7 @@ class Certifier:
         async with self._lock:
             barred = self._state.barred & set(identities)
             if barred:
-                await self.store.change(lambda connection: [table.unbar(connection, each) for each in barred])
+                await self.store.change(lambda connection: table.unbar(connection, barred))
                 self._state.barred -= barred
             wanted = subjects(self._project)
             await self._issue({each: wanted[each] for each in identities})
@@ -282,7 +289,7 @@ class Certifier:
     async def revoke(self, identity: Identity) -> int:
         """All certificates of a service, which gets no other one until it is renewed. How many. Raises
         NotWrittenError."""
-        now = self._clock.wall()
+        now = self.clock.wall()
         async with self._lock:
             gone = [each for each in self.leaves() if each.identity == identity and each.revoked is None]
 
@@ -300,7 +307,7 @@ class Certifier:
 
     async def revoke_one(self, serial: int) -> Leaf:
         """One certificate; the service that has it in the mesh gets another. Raises KeyError, NotWrittenError."""
-        now = self._clock.wall()
+        now = self.clock.wall()
         async with self._lock:
             leaf = self._state.leaves[serial]
 
@@ -323,7 +330,7 @@ class Certifier:
             if identity in self._state.barred:
                 name = identity.service
                 raise StepError(f"the certificates of {name} are revoked", f"minimesh cert renew {name}")
-            now, signer = self._clock.wall(), self._state.authorities.signer
+            now, signer = self.clock.wall(), self._state.authorities.signer
             names = subjects(self._project)[identity]
             svid = await to_thread.run_sync(issue, signer, identity, names, now, self.svid_ttl)
             leaf = _leaf(svid, "export")
@@ -335,7 +342,7 @@ class Certifier:
     async def prepare(self, kind: Kind) -> Entry:
         """Raises StepError, StartError, NotWrittenError, OSError."""
         async with self._lock:
-            maker, now = Maker(self._folder, self._project), self._clock.wall()
+            maker, now = Maker(self._folder, self._project), self.clock.wall()
             after, entry = await to_thread.run_sync(maker.prepared, self._state.authorities, kind, now)
             await self._commit(after)
         self._told(entry, "prepared")
@@ -345,7 +352,7 @@ class Certifier:
         """Raises StepError, StartError, NotWrittenError."""
         async with self._lock:
             entry = self.book.meant(text, None, State.PREPARED)
-            maker, now = Maker(self._folder, self._project), self._clock.wall()
+            maker, now = Maker(self._folder, self._project), self.clock.wall()
             await self._commit(await to_thread.run_sync(maker.activated, self._state.authorities, entry, now))
         self._told(entry, "active: it signs from now on")
         return entry
@@ -354,7 +361,7 @@ class Certifier:
         """Raises StepError, NotWrittenError."""
         async with self._lock:
             entry = self.book.meant(text, None, State.OLD)
-            await self._commit(self._with_book(self.book.tainted(entry, self._clock.wall())))
+            await self._commit(self._with_book(self.book.tainted(entry, self.clock.wall())))
             count = await self._reissue()
         self._told(entry, f"tainted: {count} certificates issued anew")
         return entry
@@ -363,7 +370,7 @@ class Certifier:
         """Raises StepError, NotWrittenError."""
         async with self._lock:
             entry = self.book.meant(text, None, State.TAINTED, State.OLD)
-            after = self._with_book(self.book.revoked(entry, self._clock.wall()))
+            after = self._with_book(self.book.revoked(entry, self.clock.wall()))
             await self._reissue(after.book)
             await self._commit(after)
             if entry.kind is Kind.ROOT and entry.source is Source.OWN:
@@ -396,7 +403,7 @@ class Certifier:
         self._state.leaves |= {each.serial: replace(each, revoked=now) for each in leaves}
 
     def _publish(self) -> None:
-        state, book, now = self._state, self.book, self._clock.wall()
+        state, book, now = self._state, self.book, self.clock.wall()
         self.trust.swap(
             Contents(
                 {identity: issued.svid for identity, issued in state.issued.items()},
@@ -423,8 +430,7 @@ async def begun(
         return table.load_book(connection), table.leaves(connection, now), table.barred(connection)
 
     book, leaves, barred = await store.ask(load)
-    keys = kept.authorities.keys if kept else ()
-    state = _State(Authorities(book, keys), {each.serial: each for each in leaves}, barred)
+    state = _State(Authorities(book, kept.keys if kept else ()), {each.serial: each for each in leaves}, barred)
     certifier = Certifier(trust, store, folder, project, clock, rng, state)
     await to_thread.run_sync(Maker(folder, project).sweep, book)
     await certifier.start(kept.svids if kept else ())

@@ -10,9 +10,10 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from random import Random
 from types import ModuleType
 
 import anyio
@@ -22,9 +23,10 @@ from minimesh.control import codes, handover, signals, tune
 from minimesh.control.arguments import parse
 from minimesh.control.auth.authentication import Authentication
 from minimesh.control.auth.keyring import Keyring
+from minimesh.control.certifier import Certifier, begun
 from minimesh.control.crash import write_crash
 from minimesh.control.handover import HandoverError, Heir
-from minimesh.control.inherit import mesh_from, options_from
+from minimesh.control.inherit import kept_from, mesh_from, options_from
 from minimesh.control.lock import Lock, LockedError, last_holder
 from minimesh.control.mesh import Mesh
 from minimesh.control.paths import StateFolder, UnsafeFolderError
@@ -34,6 +36,7 @@ from minimesh.control.reader import read
 from minimesh.control.registry import Entry, registered
 from minimesh.control.report import (
     ConfigOk,
+    IdentityOk,
     Note,
     Problem,
     Reporter,
@@ -45,6 +48,7 @@ from minimesh.control.state import opened_state
 from minimesh.control.teller import Teller
 from minimesh.control.upgrade import Rerun, Upgrader
 from minimesh.dataplane import DataPlane
+from minimesh.identity.trust import Trust
 from minimesh.model.clock import Clock, SystemClock
 from minimesh.spec.load import Loaded
 from minimesh.spec.problem import SpecError
@@ -157,59 +161,74 @@ def _cause(error: Exception) -> Exception:
 
 
 async def _live(setting: Setting, lock: Lock, heir: Heir | None) -> None:
-    store = await to_thread.run_sync(opened_state, setting.folder)
-    try:
-        keyring = Keyring(store, setting.clock.wall)
-        await keyring.load()
-        await _serving(setting, lock, heir, keyring)
-    finally:
-        store.close()
-
-
-async def _serving(setting: Setting, lock: Lock, heir: Heir | None, keyring: Keyring) -> None:
     folder, clock, report = setting.folder, setting.clock, setting.teller
     codec = chosen_codec()
     telemetry = Telemetry(clock)
-    auth = Authentication(folder, keyring, clock)
-    auth.take(setting.loaded.project)
-    loop = asyncio.get_running_loop()
-    plane = DataPlane(loop, clock, telemetry, codec=codec, gatekeepers=(auth.before, auth.behind))
-    auth.serve(plane)
+    goes_on = heir if heir is not None and heir.problem is None else None
+    async with _certified(setting, goes_on) as certifier:
+        keyring = Keyring(certifier.store, clock.wall)
+        await keyring.load()
+        auth = Authentication(folder, keyring, clock)
+        auth.take(setting.loaded.project)
+        loop = asyncio.get_running_loop()
+        plane = DataPlane(loop, clock, telemetry, codec=codec, gatekeepers=(auth.before, auth.behind))
+        auth.serve(plane)
+        try:
+            if goes_on is None:
+                mesh, listener = await _begin(setting, plane, telemetry, certifier, auth)
+            else:
+                mesh = await mesh_from(
+                    goes_on, setting.options, setting.loaded, plane, telemetry, certifier, auth, report
+                )
+                listener = inherited_control_socket(goes_on.body["control"])
+        except BaseException:
+            plane.close()
+            raise
+        if heir is not None and heir.problem is not None:
+            mesh.upgrade_failed(heir.problem, heir.image + 1)
+
+        def on_crash(error: Exception) -> None:
+            report(write_crash(folder.path, error, clock))
+
+        rerun = Rerun(setting.command, lambda options: read(options).project, lock, listener, report, on_crash)
+        entry = Entry(str(folder.root), mesh.project.name, os.getpid(), listener.getsockname())
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_serve, mesh, Upgrader(mesh, rerun), listener, on_crash)
+            with _signals(mesh), registered(entry):
+                if heir is not None:
+                    heir.taken = True
+                    signals.hear(heir.signals)
+                await mesh.run()
+
+
+@asynccontextmanager
+async def _certified(setting: Setting, heir: Heir | None) -> AsyncIterator[Certifier]:
+    """The authority of this run, with a certificate for everybody before anybody starts. Raises StartError."""
+    folder, clock, project = setting.folder, setting.clock, setting.loaded.project
+    began = clock.monotonic()
+    store = await to_thread.run_sync(opened_state, folder)
     try:
-        if heir is None or heir.problem is not None:
-            mesh, listener = await _begin(setting, plane, telemetry, auth)
-        else:
-            mesh = await mesh_from(heir, setting.options, setting.loaded, plane, telemetry, auth, clock, report)
-            listener = inherited_control_socket(heir.body["control"])
-    except BaseException:
-        plane.close()
-        raise
-    if heir is not None and heir.problem is not None:
-        mesh.upgrade_failed(heir.problem, heir.image + 1)
-
-    def on_crash(error: Exception) -> None:
-        report(write_crash(folder.path, error, clock))
-
-    rerun = Rerun(setting.command, lambda options: read(options).project, lock, listener, report, on_crash)
-    entry = Entry(str(folder.root), mesh.project.name, os.getpid(), listener.getsockname())
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_serve, mesh, Upgrader(mesh, rerun), listener, on_crash)
-        with _signals(mesh), registered(entry):
-            if heir is not None:
-                heir.taken = True
-                signals.hear(heir.signals)
-            await mesh.run()
+        had_root = any(folder.ca.glob("*.key"))
+        kept = kept_from(heir) if heir else None
+        certifier = await begun(Trust(project.trust_domain), store, folder.ca, project, clock, Random(), kept)
+        if heir is None:
+            made = certifier.makes_its_own and not had_root
+            count, ttl = len(certifier.trust.contents.svids), project.issuing.svid_ttl
+            setting.teller(IdentityOk(made, count, ttl, clock.monotonic() - began))
+        yield certifier
+    finally:
+        await to_thread.run_sync(store.close)
 
 
 async def _begin(
-    setting: Setting, plane: DataPlane, telemetry: Telemetry, auth: Authentication
+    setting: Setting, plane: DataPlane, telemetry: Telemetry, certifier: Certifier, auth: Authentication
 ) -> tuple[Mesh, socket.socket]:
     """A mesh that starts, and its control socket."""
     folder, clock, report = setting.folder, setting.clock, setting.teller
     this_run = await take_over(folder, clock, report)
     try:
         prepared, snapshot = prepare(setting.options, setting.loaded, folder, this_run, plane)
-        mesh = Mesh(prepared, snapshot, plane, telemetry, auth, clock, report)
+        mesh = Mesh(prepared, snapshot, plane, telemetry, certifier, auth, clock, report)
         listener = bind_control_socket(folder)
     except BaseException:
         folder.run.unlink(missing_ok=True)

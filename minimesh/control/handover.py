@@ -10,7 +10,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Mapping, MutableMapping
 from contextlib import suppress
-from typing import Any, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 from minimesh import __version__
 from minimesh.control.views import EventView, MeshState
@@ -78,6 +78,35 @@ AddressState = tuple[str, int] | tuple[str]
 """Host and port, or the path of a socket file."""
 
 
+class KeyState(TypedDict):
+    """An intermediate with its key: PEM, see minimesh.identity.authority.Authority."""
+
+    certificate: str
+    chain: list[str]
+    root: str
+    key: str
+
+
+class SvidState(TypedDict):
+    """See minimesh.identity.svid.Svid; serial and issuer in hexadecimal."""
+
+    trust_domain: str
+    service: str
+    serial: str
+    not_before: float
+    not_after: float
+    chain: list[str]
+    key: str
+    issuer: str
+
+
+class IdentityState(TypedDict):
+    """What of the authority was in memory alone."""
+
+    keys: list[KeyState]
+    svids: list[SvidState]
+
+
 class Body(TypedDict):
     """A running mesh. Times are monotonic, but for `started` and `watched`.
 
@@ -107,6 +136,7 @@ class Body(TypedDict):
     count: CountState
     logs: list[LogState]
     journal: list[EventView]
+    identity: NotRequired[IdentityState]
 
 
 class Envelope(TypedDict):

@@ -2,10 +2,12 @@
 
 import os
 from base64 import b64decode
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from minimesh.control.auth.authentication import Authentication
+from minimesh.control.certifier import Certifier, Kept
 from minimesh.control.compile import compile_snapshot
 from minimesh.control.handover import AddressState, Body, HandoverError, Heir, LayoutState
 from minimesh.control.layout import Layout
@@ -16,8 +18,10 @@ from minimesh.control.report import Reporter, UpOptions
 from minimesh.control.views import UpgradedView
 from minimesh.control.world import Scaled, World, with_replicas
 from minimesh.dataplane import DataPlane, Open, OpenListener, OpenPool
+from minimesh.identity.authority import Authority
+from minimesh.identity.svid import Svid
 from minimesh.model.address import Address, Dialable, UnixAddress
-from minimesh.model.clock import Clock
+from minimesh.model.identity import Identity
 from minimesh.model.snapshot import Endpoint
 from minimesh.spec.load import Loaded
 from minimesh.supervise.logs import LogLine, Stream
@@ -43,21 +47,50 @@ def options_from(heir: Heir, options: UpOptions) -> UpOptions:
     )
 
 
+def kept_from(heir: Heir) -> Kept:
+    """What of the authority was in memory alone; an earlier version has left nothing of it."""
+    state = heir.body.get("identity")
+    if state is None:
+        return Kept(())
+    return Kept(
+        tuple(
+            Authority(each["certificate"].encode(), _pems(each["chain"]), each["root"].encode(), each["key"].encode())
+            for each in state["keys"]
+        ),
+        tuple(
+            Svid(
+                Identity(each["trust_domain"], each["service"]),
+                int(each["serial"], 16),
+                each["not_before"],
+                each["not_after"],
+                _pems(each["chain"]),
+                each["key"].encode(),
+                bytes.fromhex(each["issuer"]),
+            )
+            for each in state["svids"]
+        ),
+    )
+
+
+def _pems(chain: Iterable[str]) -> tuple[bytes, ...]:
+    return tuple(each.encode() for each in chain)
+
+
 async def mesh_from(
     heir: Heir,
     options: UpOptions,
     loaded: Loaded,
     plane: DataPlane,
     telemetry: Telemetry,
+    certifier: Certifier,
     auth: Authentication,
-    clock: Clock,
     report: Reporter,
 ) -> Mesh:
     """The mesh, not running yet but served by its plane already: ports and sockets are what they were.
 
     Whatever it raises means that the mesh has to start anew.
     """
-    body = heir.body
+    body, clock = heir.body, certifier.clock
     world = _world(body, options, loaded)
     project, layout = world.project, world.layout
     telemetry.ring.total = body["count"]["records"]
@@ -68,7 +101,7 @@ async def mesh_from(
         for name, found in body["endpoints"].items()
     }
     snapshot = compile_snapshot(project, layout, endpoints, body["generation"] + 1)
-    mesh = Mesh(prepared, snapshot, plane, telemetry, auth, clock, report)
+    mesh = Mesh(prepared, snapshot, plane, telemetry, certifier, auth, clock, report)
     _remember(mesh, body)
     await plane.inherit(_open(body), snapshot)
     upgraded: UpgradedView = {

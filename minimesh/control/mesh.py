@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 import anyio
+from anyio import to_thread
 
 from minimesh import __version__
 from minimesh.control.accesswriter import AccessLogKeeper
@@ -14,6 +15,7 @@ from minimesh.control.apply import Changes
 from minimesh.control.auth.authentication import Authentication
 from minimesh.control.autoscaler import Autoscaler
 from minimesh.control.bypass import Bypasses
+from minimesh.control.certifier import Certifier
 from minimesh.control.compile import compile_snapshot, without_gateway
 from minimesh.control.environment import address_variable
 from minimesh.control.handover import Body
@@ -69,6 +71,7 @@ class Mesh:
         snapshot: Snapshot,
         plane: DataPlane,
         telemetry: Telemetry,
+        certifier: Certifier,
         auth: Authentication,
         clock: Clock,
         report: Reporter,
@@ -77,6 +80,8 @@ class Mesh:
         self.plane = plane
         self.telemetry = telemetry
         self.codec = plane.codec
+        self.certifier = certifier
+        self.store = certifier.store
         self.auth = auth
         self.clock = clock
         self.state: MeshState = "starting"
@@ -85,6 +90,7 @@ class Mesh:
         self.journal = Journal(clock)
         self.telling = Telling(self.journal, report, clock, lambda: self.world)
         auth.note = self.telling.note
+        certifier.tell = self.journal.add
         self.collector = Collector()
         self.pulse = Pulse(asyncio.get_running_loop(), clock, self._beat)
         self.logs = logs.Logs(prepared.folder.logs, prepared.world.project.logs, clock)
@@ -110,6 +116,7 @@ class Mesh:
             report,
             clock,
             self._take_over,
+            certifier,
         )
         self.autoscaler = Autoscaler(lambda: self.project, self.windows, self.changes.scale, self.telling.note)
         self.access_log = AccessLogKeeper(self.project, telemetry.ring, self.telling.note)
@@ -164,6 +171,7 @@ class Mesh:
                 tasks.start_soon(self.serving.names.keep_fresh)
                 tasks.start_soon(self.bypasses.watch)
                 tasks.start_soon(self.access_log.run)
+                tasks.start_soon(self.certifier.run)
                 tasks.start_soon(self.autoscaler.run)
                 tasks.start_soon(self.watching.run)
                 tasks.start_soon(self.reflecting.run)
@@ -281,6 +289,7 @@ class Mesh:
             left = await self.supervisor.stop_all(self._within)
             tasks.cancel_scope.cancel()
         cut = await self.plane.drain(LAST_PATIENCE)
+        await to_thread.run_sync(self.store.close)
         seconds = self.clock.monotonic() - began
         self.journal.add(MESH, "stopped", f"stopped {len(running)} in {seconds:.1f} s, {len(left)} processes left")
         self._report(Stopped(len(running), seconds, len(left), cut))

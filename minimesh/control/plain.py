@@ -9,6 +9,7 @@ from minimesh.control.paths import StateFolder
 from minimesh.control.report import (
     ConfigOk,
     Event,
+    IdentityOk,
     LogLine,
     Note,
     Problem,
@@ -65,7 +66,7 @@ def _spelt(text: str, encoding: str) -> str:
 
 def _line(event: Event) -> str | None:
     match event:
-        case LogLine() | ConfigOk() | ServiceEvent():
+        case LogLine() | ConfigOk() | IdentityOk() | ServiceEvent():
             return None
         case Note():
             return f"note: {event.message}"

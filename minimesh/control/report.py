@@ -40,6 +40,17 @@ class ConfigOk:
 
 
 @dataclass(frozen=True, slots=True)
+class IdentityOk:
+    """Everybody has a certificate. root_made: the project has a root of its own since just now. ttl: seconds that a
+    certificate lives."""
+
+    root_made: bool
+    certificates: int
+    ttl: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """A warning, or what was found of an earlier run."""
 
@@ -134,7 +145,18 @@ class Refused:
 
 
 Event: TypeAlias = (
-    ConfigOk | Note | ServiceEvent | LogLine | Ready | Upgraded | Stopping | Stopped | Problem | Trouble | Refused
+    ConfigOk
+    | IdentityOk
+    | Note
+    | ServiceEvent
+    | LogLine
+    | Ready
+    | Upgraded
+    | Stopping
+    | Stopped
+    | Problem
+    | Trouble
+    | Refused
 )
 
 

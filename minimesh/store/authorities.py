@@ -101,7 +101,8 @@ def bar(connection: Connection, identity: Identity, now: float) -> None:
     connection.execute("INSERT OR REPLACE INTO barred VALUES (?, ?, ?)", (identity.trust_domain, identity.service, now))
 
 
-def unbar(connection: Connection, identity: Identity) -> None:
-    connection.execute(
-        "DELETE FROM barred WHERE trust_domain = ? AND service = ?", (identity.trust_domain, identity.service)
+def unbar(connection: Connection, identities: Iterable[Identity]) -> None:
+    connection.executemany(
+        "DELETE FROM barred WHERE trust_domain = ? AND service = ?",
+        [(each.trust_domain, each.service) for each in identities],
     )

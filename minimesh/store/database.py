@@ -42,6 +42,7 @@ class Database:
         self._path = path
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._changed = False
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         self._thread.start()
 
@@ -61,11 +62,15 @@ class Database:
         return self._submit(partial(self._transaction, work)).result()
 
     def close(self) -> None:
-        """After what was given before. Waits, but not for ever: a disk that stands still keeps nobody from ending."""
+        """After what was given before; once more does nothing. Waits, but not for ever: a disk that stands still keeps
+        nobody from ending."""
+        self._closed = True
         self._jobs.put(None)
         self._thread.join(LAST_PATIENCE)
 
     def _submit(self, work: Callable[[], T]) -> "Future[T]":
+        if self._closed:
+            raise NotWrittenError(f"{self._path} is closed: the mesh is stopping")
         future: Future[T] = Future()
 
         def job() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from minimesh.cli.events import JsonWatch
 from minimesh.cli.terminal import Terminal
 from minimesh.cli.watch import Style, Watch
-from minimesh.control.report import ConfigOk, Event, LogLine, Note, Ready, ServiceEvent, Stopped, Stopping
+from minimesh.control.report import ConfigOk, Event, IdentityOk, LogLine, Note, Ready, ServiceEvent, Stopped, Stopping
 from minimesh.model.clock import SystemClock
 from minimesh.model.project import Gateway, Project
 from minimesh.model.route import Route
@@ -27,6 +27,7 @@ PROJECT = Project(
 )
 STORY: list[Event] = [
     ConfigOk(PROJECT, 0.006),
+    IdentityOk(True, 4, 86_400.0, 0.041),
     Note("took over\x1b"),
     ServiceEvent("seed", 1, "starting", "started", None, 5, 0.1),
     ServiceEvent("seed", 1, "running", "running (no health check)", None, 5, 0.1),
@@ -59,6 +60,7 @@ def test_off_a_terminal_progress_and_output_are_apart_and_nothing_is_rewritten()
     assert err == (
         "minimesh 0.1.0   project shop   minimesh.toml\n"
         "  ok  config    2 services, 1 task, 1 gateway with 1 route                                       6ms\n"
+        "  ok  identity  new CA in .minimesh, for this project alone   4 certificates, 24h               41ms\n"
         "note: took over\\x1b\n"
         "  ok  seed      completed                                                                       0.2s\n"
         "  ..  api/1     /healthz 503 for 2.6 s\n"
@@ -78,7 +80,7 @@ def test_on_a_terminal_what_waits_is_rewritten_below_what_stands() -> None:
     screen = screen_of(err)
     assert not [line for line in screen if line.startswith("  ..")]
     assert max(map(len, screen)) <= 64
-    assert [line.split()[1] for line in screen if line.startswith("  ok")] == ["config", "seed", "api/1"]
+    assert [line.split()[1] for line in screen if line.startswith("  ok")] == ["config", "identity", "seed", "api/1"]
 
 
 def screen_of(text: str) -> list[str]:

@@ -51,5 +51,5 @@ def test_services_are_barred_until_they_are_not(store: Database) -> None:
     store.change_now(lambda connection: authorities.bar(connection, WEB, 1.0))
     store.change_now(lambda connection: authorities.bar(connection, WEB, 2.0))
     assert store.change_now(authorities.barred) == {WEB}
-    store.change_now(lambda connection: authorities.unbar(connection, WEB))
+    store.change_now(lambda connection: authorities.unbar(connection, [WEB]))
     assert store.change_now(authorities.barred) == frozenset()
