@@ -77,7 +77,9 @@ def bequest(mesh: Mesh, lock: int, control: int, signals: int, frozen_at: float,
 
 
 def address_state(address: Dialable) -> AddressState:
-    return (address.host, address.port) if isinstance(address, Address) else (address.path,)
+    if not isinstance(address, Address):
+        return (address.path,)
+    return (address.host, address.port, True) if address.tls else (address.host, address.port)
 
 
 def layout_state(layout: Layout) -> LayoutState:
@@ -86,6 +88,7 @@ def layout_state(layout: Layout) -> LayoutState:
         "gateway": None if gateway is None else (gateway.host, gateway.port),
         "outbound": [(*pair, address.host, address.port) for pair, address in layout.outbound.items()],
         "replicas": [(*replica, port) for replica, port in layout.replicas.items()],
+        "proxies": [(caller, address.host, address.port) for caller, address in layout.proxies.items()],
     }
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
-from minimesh.control.layout import Layout, pairs, takes_calls
+from minimesh.control.environment import address_variable
+from minimesh.control.layout import Layout, callees, callers, pairs, proxied, takes_calls
 from minimesh.control.names import is_literal, is_loopback
 from minimesh.model.address import Address, Dialable, UnixAddress, loopback
 from minimesh.model.edge import Edge
@@ -11,10 +13,10 @@ from minimesh.model.identity import Identity
 from minimesh.model.project import GATEWAY, Gateway, Project, TcpPort
 from minimesh.model.route import Route
 from minimesh.model.service import Service
-from minimesh.model.snapshot import Endpoint, Listener, ListenerKind, Snapshot, Upstream
+from minimesh.model.snapshot import Endpoint, Inside, Listener, ListenerKind, Proxy, Snapshot, Upstream
 from minimesh.model.transcoding import Api, Transcoding
 
-HTTP_PORT = 80
+HTTP_PORT, HTTPS_PORT = 80, 443
 
 Endpoints = Mapping[str, Sequence[Endpoint]]
 """Of each service, those that may get traffic."""
@@ -28,6 +30,7 @@ def compile_snapshot(
 ) -> Snapshot:
     """Every service that takes calls is an upstream, even while it has no endpoint."""
     listeners = [_outbound(project, layout, caller, callee) for caller, callee in pairs(project)]
+    listeners += [_proxy(project, layout, caller) for caller in proxied(project)]
     if project.gateway and layout.gateway:
         gateway, identity = project.gateway, identity_of(project, GATEWAY)
         names = service_names(project, layout)
@@ -143,19 +146,28 @@ def _upstream(project: Project, service: Service, endpoints: Sequence[Endpoint],
         service.breaker,
         Transcoding(service.transcode.api or told) if service.transcode is not None else None,
         service.auth,
+        replace(service.tls, name=_certified(service)),
+        any(isinstance(address, Address) and address.tls for address in service.addresses),
     )
 
 
 def _host(service: Service) -> bytes:
     """What a service elsewhere is asked as, where it has a name of its own (RFC 9110, section 7.2). One at a socket
-    file has none but the one that it is called by."""
+    file has none but the one that it is called by; one that speaks TLS has one always."""
     for address in service.addresses:
         if isinstance(address, UnixAddress):
             return service.name.encode()
-        if not is_literal(address.host):
-            port = "" if address.port == HTTP_PORT else f":{address.port}"
-            return f"{address.host}{port}".encode()
+        if address.tls or not is_literal(address.host):
+            port = "" if address.port == (HTTPS_PORT if address.tls else HTTP_PORT) else f":{address.port}"
+            host = (service.tls.name if address.tls else None) or address.host
+            return f"{f'[{host}]' if ':' in host else host}{port}".encode()
     return b""
+
+
+def _certified(service: Service) -> str | None:
+    """What the certificate of a service elsewhere must be for."""
+    hosts = [each.host for each in service.addresses if isinstance(each, Address) and each.tls]
+    return service.tls.name or (hosts[0] if hosts else None)
 
 
 def _outbound(project: Project, layout: Layout, caller: str, callee: str) -> Listener:
@@ -168,3 +180,30 @@ def _outbound(project: Project, layout: Layout, caller: str, callee: str) -> Lis
         opaque=service.opaque,
         datagrams=service.datagrams,
     )
+
+
+def _proxy(project: Project, layout: Layout, caller: str) -> Listener:
+    """The forward proxy of a caller: it leads to the services that the caller may call, and out."""
+    member, services, domain = callers(project)[caller], project.services, domain_of(project)
+    routes = tuple(
+        Route(name, host=host, where=services[name].where)
+        for name in callees(project, member)
+        if not services[name].opaque
+        for host in (name, f"{name}.{domain}")
+    )
+    hosts = tuple((name, _instead(service)) for name, service in services.items())
+    proxy = Proxy(project.egress, member.egress, _inside(domain, hosts, layout.ports), member.where)
+    return Listener(ListenerKind.PROXY, layout.proxies[caller], identity_of(project, caller), routes, proxy=proxy)
+
+
+@lru_cache(maxsize=2)
+def _inside(domain: str, hosts: tuple[tuple[str, str], ...], ports: frozenset[int]) -> Inside:
+    """One and the same for all proxies, and for as long as nothing of it changes."""
+    return Inside(ports, {host: instead for name, instead in hosts for host in (name, f"{name}.{domain}")})
+
+
+def _instead(service: Service) -> str:
+    """How a service is called that no proxy leads to; "": by a proxy as well."""
+    if not takes_calls(service):
+        return "it takes no calls"
+    return f"it speaks {service.protocol}, and is called at ${address_variable(service)}" if service.opaque else ""

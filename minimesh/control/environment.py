@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from minimesh.control.layout import Layout, callees
+from minimesh.control.outward import proxy_variables
 from minimesh.model.address import LOOPBACK, Address
 from minimesh.model.project import Project
 from minimesh.model.service import Protocol, Service, Task
@@ -31,9 +32,9 @@ def environment(
     assert process is not None, "only what has a process has an environment"
     references = _References(project, layout, caller.name, layout.replicas.get((caller.name, replica)))
     mesh = mesh_environment(project, layout, caller, replica)
-    return Environment(
-        {**inherited, **from_files, **mesh}, tuple(part.render(references) for part in process.command.argv)
-    )
+    whole = {**inherited, **from_files, **mesh}
+    whole |= proxy_variables(layout.proxies.get(caller.name), whole)
+    return Environment(whole, tuple(part.render(references) for part in process.command.argv))
 
 
 def mesh_environment(project: Project, layout: Layout, caller: Service | Task, replica: int) -> dict[str, str]:

@@ -55,6 +55,7 @@ class LayoutState(TypedDict):
     gateway: tuple[str, int] | None
     outbound: list[tuple[str, str, str, int]]
     replicas: list[tuple[str, int, int]]
+    proxies: list[tuple[str, str, int]]
 
 
 class OptionsState(TypedDict):
@@ -74,8 +75,8 @@ class LogState(TypedDict):
     lines: list[tuple[float, int, str, str, float]]
 
 
-AddressState = tuple[str, int] | tuple[str]
-"""Host and port, or the path of a socket file."""
+AddressState = tuple[str, int] | tuple[str, int, bool] | tuple[str]
+"""Host and port, and that it speaks TLS where it does; or the path of a socket file."""
 
 
 class KeyState(TypedDict):

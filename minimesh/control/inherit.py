@@ -151,7 +151,7 @@ def _open(body: Body) -> Open:
 
 
 def address_from(state: AddressState) -> Dialable:
-    return Address(*state) if len(state) == 2 else UnixAddress(*state)
+    return UnixAddress(*state) if len(state) == 1 else Address(*state)
 
 
 def layout_from(state: LayoutState) -> Layout:
@@ -159,4 +159,5 @@ def layout_from(state: LayoutState) -> Layout:
         Address(*state["gateway"]) if state["gateway"] else None,
         {(caller, callee): Address(host, port) for caller, callee, host, port in state["outbound"]},
         {(service, replica): port for service, replica, port in state["replicas"]},
+        {caller: Address(host, port) for caller, host, port in state.get("proxies", [])},
     )

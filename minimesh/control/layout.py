@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from minimesh.model.address import Address
+from minimesh.model.egress import Intercept
 from minimesh.model.project import Project
 from minimesh.model.service import Service, Task
 
@@ -11,16 +12,18 @@ from minimesh.model.service import Service, Task
 @dataclass(frozen=True, slots=True)
 class Layout:
     """gateway: where the way in listens. outbound: by caller and callee, the address that the caller
-    dials. replicas: by service and replica (from 1), the port that its program listens on."""
+    dials. replicas: by service and replica (from 1), the port that its program listens on. proxies: by caller, where
+    its forward proxy listens."""
 
     gateway: Address | None = None
     outbound: Mapping[tuple[str, str], Address] = field(default_factory=dict)
     replicas: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    proxies: Mapping[str, Address] = field(default_factory=dict)
 
     @property
     def ports(self) -> frozenset[int]:
         """All of them."""
-        addresses = [*self.outbound.values(), *((self.gateway,) if self.gateway else ())]
+        addresses = [*self.outbound.values(), *self.proxies.values(), *((self.gateway,) if self.gateway else ())]
         return frozenset((*self.replicas.values(), *(address.port for address in addresses)))
 
 
@@ -43,6 +46,11 @@ def callees(project: Project, caller: Service | Task) -> tuple[str, ...]:
 def pairs(project: Project) -> tuple[tuple[str, str], ...]:
     """Every caller and callee: one outbound listener each."""
     return tuple((name, callee) for name, caller in callers(project).items() for callee in callees(project, caller))
+
+
+def proxied(project: Project) -> tuple[str, ...]:
+    """Every caller that has a forward proxy of its own."""
+    return tuple(callers(project)) if project.intercept is Intercept.PROXY else ()
 
 
 def listening_replicas(project: Project) -> tuple[tuple[str, int], ...]:

@@ -5,10 +5,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 from minimesh.control import codes, ports
 from minimesh.control.holders import holder_of
-from minimesh.control.layout import Layout, listening_replicas, pairs
+from minimesh.control.layout import Layout, listening_replicas, pairs, proxied
 from minimesh.control.paths import StateFolder
 from minimesh.control.report import Problem
 from minimesh.model.address import LOOPBACK, Address
+from minimesh.model.egress import OUTSIDE
 from minimesh.model.project import DEFAULT_GATEWAY_PORT, GATEWAY, Gateway, Project
 from minimesh.model.snapshot import Listener, ListenerKind
 
@@ -37,6 +38,7 @@ def settle(
             _gateway(project, book),
             {pair: _outbound(project, book, *pair) for pair in pairs(project)},
             {replica: _replica(project, book, *replica) for replica in listening_replicas(project)},
+            {caller: Address(HOST, book.choose(f"{caller}->{OUTSIDE}")) for caller in proxied(project)},
         )
     except ports.NoPortError as error:
         raise StartError(Problem(codes.NO_PORT, str(error))) from error
@@ -55,6 +57,7 @@ def chosen(project: Project, layout: Layout) -> dict[str, int]:
     return {
         **({GATEWAY: gateway.port} if gateway else {}),
         **{"->".join(pair): address.port for pair, address in layout.outbound.items()},
+        **{f"{caller}->{OUTSIDE}": address.port for caller, address in layout.proxies.items()},
         **{
             f"{service}/{replica}": port
             for (service, replica), port in layout.replicas.items()

@@ -11,6 +11,7 @@ from minimesh.control.compile import identity_of, service_names
 from minimesh.control.environment import mesh_environment
 from minimesh.control.layout import callees, callers, pairs, takes_calls
 from minimesh.control.mesh import Mesh
+from minimesh.control.outward import proxy_variables
 from minimesh.control.traffic import Subject, call_rows, caller_rows, edge_rows, inbound_rows, route_rows, tick_view
 from minimesh.control.tune import open_descriptors, resident_bytes
 from minimesh.control.views import (
@@ -106,6 +107,9 @@ def environment_view(mesh: Mesh, name: str) -> EnvView:
     assert caller.process is not None, "callers have one"
     shell = caller.process.command.shell
     mesh_env = mesh_environment(mesh.project, mesh.layout, caller, 1)
+    proxies = proxy_variables(mesh.layout.proxies.get(name), {})
+    added = {each: program.env.get(each, "") for each in proxies}
+    mesh_env |= {each: value for each, value in added.items() if value != mesh.world.inherited.get(each, "")}
     return _env_view(
         dict(program.env), mesh_env, str(program.cwd), list(program.argv[2:] if shell else program.argv), shell
     )

@@ -1,11 +1,12 @@
 """What a mesh is to be, as one value: a project with every number settled, and what of it is to run."""
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from minimesh.control import codes
 from minimesh.control.layout import Layout
+from minimesh.control.outward import kept
 from minimesh.control.paths import StateFolder
 from minimesh.control.programs import programs, selected
 from minimesh.control.report import Problem, UpOptions
@@ -20,6 +21,7 @@ from minimesh.control.settle import (
 from minimesh.dataplane import ListenError
 from minimesh.model.project import Project
 from minimesh.model.service import Service
+from minimesh.model.several import several
 from minimesh.spec.load import Loaded
 from minimesh.spec.profiles import known_profiles
 from minimesh.supervise.program import Program
@@ -54,7 +56,18 @@ class World:
     def warnings(self) -> tuple[str, ...]:
         """About the file and the options, for people."""
         about_the_file = (f"{warning.where}: {warning.message}" for warning in self.loaded.warnings)
-        return (*self.options.warnings, *about_the_file)
+        return (*self.options.warnings, *about_the_file, *self._other_proxies())
+
+    def _other_proxies(self) -> Iterator[str]:
+        """Callers that keep a proxy which they have got elsewhere."""
+        callers: dict[tuple[str, ...], list[str]] = {}
+        for program in self.programs:
+            names = kept(self.layout.proxies.get(program.name), program.env)
+            if names and program.replica == 1:
+                callers.setdefault(names, []).append(program.name)
+        for names, who in callers.items():
+            text = " and ".join(f"${name}" for name in names)
+            yield f"{text} of {several(who)} was set before and is kept: calls to other hosts do not come by the mesh"
 
 
 def settled(

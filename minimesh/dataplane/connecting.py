@@ -6,10 +6,20 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from minimesh.model.address import Address, Dialable
+from minimesh.model.reason import Reason
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.05
+
+
+class DialError(OSError):
+    """There is no connection, and more is known of why than that nobody accepted it."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
 
 
 async def connect(loop: asyncio.AbstractEventLoop, make: Callable[[], P], address: Dialable) -> P:

@@ -98,8 +98,10 @@ class ServerConnection(asyncio.Protocol):
 
 
 class Entrance(Protocol):
-    """What a connection needs of the listener that accepted it. caller: who comes in by it, as far as that tells."""
+    """What a connection needs of the listener that accepted it. caller: who comes in by it, as far as that tells.
+    connects: CONNECT is taken there."""
 
+    connects: bool
     caller: Caller
     limits: Limits
     wheel: Wheel

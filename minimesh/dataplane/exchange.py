@@ -236,7 +236,7 @@ class Exchange:
 
     def client_failed(self, reason: Reason, detail: str) -> None:
         self._dial = None
-        if may_resend(Loss.NOT_CONNECTED, self._head.method, self._tries, self._stale):
+        if not reason.lasting and may_resend(Loss.NOT_CONNECTED, self._head.method, self._tries, self._stale):
             self._go_on(reason)
         else:
             self._refuse(reason, detail)

@@ -6,8 +6,12 @@ in here; a codec keeps that to itself and adds its own on the way out (RFC 9110,
 
 from collections.abc import Iterable
 from copy import copy
+from typing import NamedTuple
 
 Pairs = tuple[tuple[bytes, bytes], ...]
+
+CONNECT = b"connect"
+"""What a CONNECT upgrades to: bytes, whatever they are."""
 
 UNKNOWN = -1
 """A body whose length is told by its end alone."""
@@ -63,6 +67,13 @@ def _pairs_of(http1: bytes) -> Iterable[tuple[bytes, bytes]]:
 NO_FIELDS = Fields((), b"", b"")
 
 
+class Asked(NamedTuple):
+    """How a target was written that is no path: with a scheme, or as CONNECT. host: what Host said beside it."""
+
+    scheme: bytes
+    host: bytes
+
+
 class RequestHead:
     """A request line and its fields; immutable, so that a connection may hand out one object twice.
 
@@ -70,12 +81,14 @@ class RequestHead:
     length: of the body in bytes, 0 for none, UNKNOWN. upgrade: the protocol to switch to, or b"".
     request_id and traceparent: what came, valid, or b"". forwarded: X-Forwarded-* and Forwarded as they came,
     kept apart because only the listener knows whether to believe them. cross_site: Sec-Fetch-Site said so.
+    asked: how the target was written, where it was no path.
     trailers: TE said that trailers are welcome. multiplexed: it came over HTTP/2, and goes on so where that is spoken.
     grpc: it is a gRPC call; web: one of gRPC-Web; timeout: the seconds that it may take, as its caller said. plan is
     room for the listener to keep what it decided about this head, for as long as the head is handed out again.
     """
 
     __slots__ = (
+        "asked",
         "authority",
         "cross_site",
         "expects_continue",
@@ -126,6 +139,7 @@ class RequestHead:
         self.trailers = trailers
         self.multiplexed = self.grpc = self.web = False
         self.timeout: float | None = None
+        self.asked: Asked | None = None
         self.plan: object = None
 
     def __repr__(self) -> str:

@@ -31,6 +31,8 @@ _NO_HEAD = RequestHead(b"", b"", b"")
 class Listener(Acceptor):
     """Its connections speak HTTP."""
 
+    connects = False
+
     def __init__(
         self, spec: snapshot.Listener, bound: socket.socket, around: Around, *, outbox: Outbox, codec: Codec
     ) -> None:

@@ -2,7 +2,7 @@
 
 from minimesh.dataplane.destination import Destination
 from minimesh.dataplane.gates import Gate, Reply
-from minimesh.dataplane.heads import Fields, OutgoingHead, RequestHead
+from minimesh.dataplane.heads import NO_FIELDS, Fields, OutgoingHead, RequestHead
 from minimesh.model.identity import Identity
 from minimesh.model.reason import Reason
 from minimesh.model.route import Route
@@ -52,7 +52,7 @@ class BoundRoute:
             upstream.spec.identity.spiffe_id.encode(),
             source.spiffe_id.encode(),
         )
-        self.forwarded = Fields(None, identity)
+        self.forwarded = NO_FIELDS if upstream.spec.outside else Fields(None, identity)
         self._host = upstream.spec.host
         self._added_before: dict[bytes, Fields] = {}
 

@@ -15,6 +15,9 @@ from minimesh.dataplane.bound import Around, Bound
 from minimesh.dataplane.codec import FAST, Codec
 from minimesh.dataplane.corsgate import CorsGates
 from minimesh.dataplane.datagrams.listener import UdpListener, bind_datagrams
+from minimesh.dataplane.egress.outside import Outside, Seen
+from minimesh.dataplane.egress.proxy import ForwardProxy
+from minimesh.dataplane.egress.resolver import LookUp
 from minimesh.dataplane.errand import NoAnswer, Wanted, fetch
 from minimesh.dataplane.gates import Gatekeeper
 from minimesh.dataplane.ids import traceparent
@@ -111,6 +114,7 @@ class DataPlane:
         codec: Codec = FAST,
         random: Random | None = None,
         gatekeepers: Sequence[Gatekeeper] = (),
+        look_up: LookUp | None = None,
     ) -> None:
         self._loop = loop
         self._clock = clock
@@ -121,6 +125,7 @@ class DataPlane:
             loop, self._wheel, telemetry, clock.monotonic, self._random.getrandbits, (CorsGates(), *gatekeepers)
         )
         self._outbox = Outbox(loop.call_soon)
+        self._outside = Outside(loop, self._wheel, self._outbox, codec, clock.monotonic, look_up)
         self._listeners: dict[str, Bound] = {}
         self._leaving: set[Bound] = set()
         self._upstreams: dict[str, Upstream] = {}
@@ -215,6 +220,8 @@ class DataPlane:
     def _kind(self, spec: snapshot.Listener) -> Callable[[snapshot.Listener, socket, Around], Bound]:
         if spec.datagrams:
             return UdpListener
+        if spec.proxy is not None:
+            return partial(ForwardProxy, outbox=self._outbox, codec=self.codec, outside=self._outside)
         return TcpListener if spec.opaque else partial(Listener, outbox=self._outbox, codec=self.codec)
 
     def _replace(self, name: str, listener: Bound) -> None:
@@ -248,7 +255,7 @@ class DataPlane:
 
     def _cut(self, cut: Callable[[Bound], int]) -> int:
         """At each listener. Nobody is let in from the line meanwhile, only to be cut next."""
-        upstreams = (*self._upstreams.values(), *self._gone)
+        upstreams = (*self._upstreams.values(), *self._gone, *self._outside)
         for upstream in upstreams:
             upstream.admission.apply(NOBODY)
         number = sum(cut(listener) for listener in {*self._listeners.values(), *self._leaving})
@@ -344,6 +351,10 @@ class DataPlane:
         gone = [upstream for upstream in self._gone if upstream.spec.identity.service == service]
         return sum(upstream.active(endpoint) for upstream in (*gone, *((known,) if known else ())))
 
+    def take_seen(self) -> list[Seen]:
+        """The hosts outside that were asked for for the first time since this was last asked."""
+        return self._outside.take_seen()
+
     def full(self) -> frozenset[str]:
         """The listeners that leave callers in the backlog now, for want of descriptors or at their limit."""
         return frozenset(name for name, listener in self._listeners.items() if listener.paused)
@@ -379,6 +390,7 @@ class DataPlane:
         self._cut(methodcaller("close"))
         for upstream in (*self._upstreams.values(), *self._gone, *self._elsewhere.values()):
             upstream.close()
+        self._outside.close()
 
     def _tick(self) -> None:
         now = self._clock.monotonic()

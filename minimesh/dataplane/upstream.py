@@ -7,11 +7,11 @@ import os
 import select
 import socket
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from minimesh.dataplane.codec import Codec
-from minimesh.dataplane.connecting import connect, join
+from minimesh.dataplane.connecting import DialError, connect, join
 from minimesh.dataplane.connections import ClientConnection, Dialled, Loose, MultiplexedConnection, Opens, is_secured
 from minimesh.dataplane.destination import Dial, Pool
 from minimesh.dataplane.heads import OutgoingHead
@@ -210,7 +210,7 @@ class EndpointPool:
         self.release(connection)
 
     async def _dial(self, dial: Dial) -> None:
-        made = await self._connect(lambda: self._upstream.codec.client(self))
+        made = await self._connect(self._client)
         self._dialling -= 1
         exchange, dial.exchange = dial.exchange, None
         if isinstance(made, tuple):
@@ -227,6 +227,10 @@ class EndpointPool:
         else:
             made.attend(exchange)
             exchange.client_ready(made)
+
+    def _client(self) -> ClientConnection:
+        """What speaks on a connection that carries one exchange at a time."""
+        return self._upstream.codec.client(self)
 
     def open(self, tunnel: Opens) -> None:
         """A connection that is the tunnel's own, which comes as `opened` or `not_opened`, never during this call."""
@@ -262,6 +266,8 @@ class EndpointPool:
                 return await self._try_each(make)
         except TimeoutError:
             return CONNECT_TIMEOUT, f"{self._addresses()} did not accept within {timeout:g} s"
+        except DialError as error:
+            return error.reason, error.detail
         except OSError as error:
             full = error.errno in (errno.EMFILE, errno.ENFILE)
             if not full and not self.insists and self._only_http2 is knew:
@@ -274,7 +280,7 @@ class EndpointPool:
         """Each address, the one that answered last time first. Raises the last OSError."""
         loop = self._upstream.loop
         failure = OSError("the endpoint has no address")
-        for address in self.in_turn():
+        for address in await self._found():
             try:
                 connection = await connect(loop, make, address)
             except OSError as error:
@@ -287,6 +293,10 @@ class EndpointPool:
             self.answered_at(address)
             return connection
         raise failure
+
+    async def _found(self) -> Sequence[Dialable]:
+        """Where it may be."""
+        return self.in_turn()
 
     def in_turn(self) -> tuple[Dialable, ...]:
         """Its addresses, the one that answered last time first."""
@@ -310,7 +320,10 @@ class Upstream:
         wheel: Wheel,
         outbox: Outbox,
         codec: Codec,
+        *,
+        pool: "Callable[[snapshot.Endpoint, Upstream], EndpointPool]" = EndpointPool,
     ) -> None:
+        """pool: makes that of an endpoint."""
         self.spec = spec
         self.loop = loop
         self.wheel = wheel
@@ -319,6 +332,7 @@ class Upstream:
         self.admission = Admission(spec.breaker)
         self.pools: tuple[EndpointPool, ...] = ()
         self._retired: list[EndpointPool] = []
+        self._pool = pool
         self._balance = RoundRobin()
         self._tasks: set[asyncio.Task[None]] = set()
         self._curious: list[Callable[[], None]] = []
@@ -330,7 +344,7 @@ class Upstream:
         kept = {pool.spec: pool for pool in self.pools if pool.insists is (spec.protocol in _HTTP2)}
         left = [pool for pool in self.pools if pool.spec not in kept]
         self.pools = tuple(
-            kept.pop(endpoint) if endpoint in kept else EndpointPool(endpoint, self) for endpoint in spec.endpoints
+            kept.pop(endpoint) if endpoint in kept else self._pool(endpoint, self) for endpoint in spec.endpoints
         )
         for pool in self.pools:
             pool.idle_limit = spec.timeouts.idle

@@ -7,18 +7,19 @@ LOOPBACK = ("127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Address:
-    """A TCP host and port. The host is a literal or, for services that live elsewhere, a name."""
+    """A TCP host and port. The host is a literal or, for services that live elsewhere, a name. tls: it speaks TLS."""
 
     host: str
     port: int
+    tls: bool = False
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def url(self) -> str:
-        """The address as the base of an `http://` URL, without a closing slash."""
-        return f"http://{self}"
+        """The address as the base of a URL, without a closing slash."""
+        return f"{'https' if self.tls else 'http'}://{self}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from minimesh.model.address import Address
 from minimesh.model.auth import Auth, Provider
+from minimesh.model.egress import Egress, Intercept
 from minimesh.model.issuing import Issuing
 from minimesh.model.route import Route
 from minimesh.model.service import Service, Task
@@ -93,6 +94,8 @@ class Project:
     root: Path
     file: Path
     hop: Hop = Hop.MEMORY
+    egress: Egress = Egress.OBSERVE
+    intercept: Intercept = Intercept.ADDRESS
     gateway: Gateway | None = None
     services: Mapping[str, Service] = field(default_factory=dict)
     tasks: Mapping[str, Task] = field(default_factory=dict)

@@ -14,12 +14,14 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A short code, its HTTP status, a sentence with `{service}` in it, and whose fault it is."""
+    """A short code, its HTTP status, a sentence with `{service}` in it, and whose fault it is. lasting: to try again
+    changes nothing."""
 
     code: str
     status: int
     title: str
     fault: Fault
+    lasting: bool = False
 
 
 BAD_REQUEST = Reason("bad_request", 400, "the request is not well-formed HTTP", Fault.CLIENT)
@@ -32,6 +34,11 @@ CROSS_SITE = Reason("cross_site", 403, "a web page of another site may not call 
 IP_NOT_ALLOWED = Reason("ip_not_allowed", 403, "callers from this address may not come in", Fault.CLIENT)
 CORS_ORIGIN = Reason("cors_origin", 403, "pages of this origin may not call {service}", Fault.CLIENT)
 CORS_PREFLIGHT = Reason("cors_preflight", 204, "a browser asked whether a page may call {service}", Fault.CLIENT)
+NO_PROXY_REQUEST = Reason(
+    "no_proxy_request", 400, "this is a forward proxy: it is asked for http://HOST/PATH, or by CONNECT", Fault.CLIENT
+)
+EGRESS_REFUSED = Reason("egress_refused", 403, "the host is none that may be called from here", Fault.CLIENT, True)
+NOT_CALLED = Reason("not_called", 403, "the caller has no way to this service by the proxy", Fault.CLIENT)
 NO_ROUTE = Reason("no_route", 404, "no route matches this host and path", Fault.CLIENT)
 NO_METHOD = Reason("no_method", 404, "{service} has no call for this method and path", Fault.CLIENT)
 METHOD_NOT_ALLOWED = Reason("method_not_allowed", 405, "CONNECT and TRACE are not forwarded", Fault.CLIENT)
@@ -47,6 +54,7 @@ UPSTREAM_PROTOCOL = Reason("upstream_protocol", 502, "{service} sent an answer t
 UPSTREAM_RESET = Reason(
     "upstream_reset", 502, "{service} closed the connection before its answer was complete", Fault.APP
 )
+HOST_NOT_FOUND = Reason("host_not_found", 502, "the name of the host has no address", Fault.APP)
 UPSTREAM_REFUSED = Reason("upstream_refused", 503, "{service} refused the connection", Fault.APP)
 NO_ENDPOINT = Reason("no_endpoint", 503, "{service} has no endpoint that is ready", Fault.APP)
 NOT_REFLECTED = Reason("not_reflected", 503, "{service} has not told yet what it can be asked", Fault.APP)
@@ -74,6 +82,9 @@ REASONS: dict[str, Reason] = {
         IP_NOT_ALLOWED,
         CORS_ORIGIN,
         CORS_PREFLIGHT,
+        NO_PROXY_REQUEST,
+        EGRESS_REFUSED,
+        NOT_CALLED,
         NO_ROUTE,
         NO_METHOD,
         METHOD_NOT_ALLOWED,
@@ -86,6 +97,7 @@ REASONS: dict[str, Reason] = {
         NOT_IMPLEMENTED,
         UPSTREAM_PROTOCOL,
         UPSTREAM_RESET,
+        HOST_NOT_FOUND,
         UPSTREAM_REFUSED,
         NO_ENDPOINT,
         NOT_REFLECTED,

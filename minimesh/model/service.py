@@ -7,6 +7,7 @@ from pathlib import Path
 
 from minimesh.model.address import Dialable
 from minimesh.model.auth import Auth
+from minimesh.model.egress import Listed, Origination
 from minimesh.model.template import Template
 from minimesh.model.transcoding import Api
 from minimesh.model.where import NOWHERE, Where
@@ -177,7 +178,8 @@ class Service:
 
     `port` is what its program listens on; None with `has_port`: the mesh chooses one for each replica.
     `replicas` is how many it starts with; with `scale` their number follows the load. `profiles`: started only
-    where one of them is asked for; empty: always. `protocol`: None where nothing was said.
+    where one of them is asked for; empty: always. `protocol`: None where nothing was said. `egress`: what it may reach
+    that is no service; `tls`: of one whose addresses speak it.
     """
 
     name: str
@@ -199,6 +201,8 @@ class Service:
     timeouts: Timeouts = Timeouts()
     breaker: Breaker | None = Breaker()
     auth: Auth | None = None
+    tls: Origination = Origination()
+    egress: tuple[Listed, ...] = ()
     where: Where = NOWHERE
 
     @property
@@ -230,6 +234,7 @@ class Task:
     calls: tuple[str, ...] = ()
     stop: Stop = Stop()
     when: When = When()
+    egress: tuple[Listed, ...] = ()
     where: Where = NOWHERE
 
     @property

@@ -7,11 +7,13 @@ from enum import StrEnum
 from minimesh.model.address import Address, Dialable
 from minimesh.model.auth import Auth
 from minimesh.model.edge import NO_EDGE, Edge
+from minimesh.model.egress import OUTSIDE, Egress, Listed, Origination
 from minimesh.model.identity import Identity
 from minimesh.model.project import Hop, Limits
 from minimesh.model.route import Route
 from minimesh.model.service import Breaker, Protocol, Timeouts
 from minimesh.model.transcoding import Transcoding
+from minimesh.model.where import NOWHERE, Where
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,8 @@ class Upstream:
 
     host: the Host to ask for, where the service lives elsewhere under a name of its own; else the caller's.
     protocol: what it is known to speak; None: nobody said. transcoding: that it is asked as REST; None: it is not.
-    auth: how the users behind its callers are known."""
+    auth: how the users behind its callers are known. tls: how it proves who it is, where its addresses say that it
+    speaks TLS. outside: it is no part of the project, so who calls is not its business."""
 
     identity: Identity
     endpoints: tuple[Endpoint, ...] = ()
@@ -39,11 +42,33 @@ class Upstream:
     breaker: Breaker | None = Breaker()
     transcoding: Transcoding | None = None
     auth: Auth | None = None
+    tls: Origination = Origination()
+    outside: bool = False
 
 
 class ListenerKind(StrEnum):
     GATEWAY = "gateway"
     OUTBOUND = "outbound"
+    PROXY = "proxy"
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What is not outside, for all proxies alike. ports: of this machine, those of the mesh and its services, which
+    have other ways in. hosts: by which services are called, each with what to use where a proxy is none, or ""."""
+
+    ports: frozenset[int] = frozenset()
+    hosts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """What a forward proxy lets its caller reach beside the services that its routes lead to. where: of the caller."""
+
+    egress: Egress = Egress.OBSERVE
+    listed: tuple[Listed, ...] = ()
+    inside: Inside = Inside()
+    where: Where = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +95,7 @@ class Listener:
     edge: Edge = NO_EDGE
     auth: Auth | None = None
     made: tuple[str, ...] = ()
+    proxy: Proxy | None = None
 
     @property
     def name(self) -> str:
@@ -77,7 +103,7 @@ class Listener:
             return f"{self.source.service}:{self.address.port}"
         if self.kind is ListenerKind.GATEWAY:
             return self.source.service
-        return f"{self.source.service}->{self.routes[0].to}"
+        return f"{self.source.service}->{OUTSIDE if self.kind is ListenerKind.PROXY else self.routes[0].to}"
 
 
 @dataclass(frozen=True, slots=True)

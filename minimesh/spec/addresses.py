@@ -4,6 +4,7 @@ import ipaddress
 import os
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from minimesh.model.address import Address, Dialable, UnixAddress
@@ -14,6 +15,7 @@ from minimesh.spec.schema import Kind
 from minimesh.spec.text_error import TextError
 
 LOWEST_PORT, HIGHEST_PORT = 1, 65535
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^:\[\]\s/@?#]+)(?::(\d{1,5}))?", re.ASCII)
 _LABELS = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)
@@ -28,22 +30,22 @@ _NAMED = ("/", "./", "../", "~/")
 
 
 def address(text: str) -> Dialable:
-    """The address in "host:port", "http://host:port" (port 80 if left out there) or "unix:PATH", as written."""
-    if text.startswith("https://"):
-        message = "addresses with https:// are part of minimesh.toml but not built yet"
-        raise TextError(codes.NOT_BUILT, message, fix=quote(text.replace("https://", "http://", 1)))
+    """The address in "host:port", "http://host:port" (port 80 if left out there), "https://host:port" (443) or
+    "unix:PATH", as written."""
     if text.startswith(UNIX) and not text.startswith("unix://"):
         return UnixAddress(_socket_path(text))
     if meant := _socket_meant(text):
         message = f"{quote(text)} is not an address; did you mean {quote(meant)}?"
         raise TextError(codes.VALUE, message, fix=quote(meant))
-    if not text.startswith("http://"):
+    scheme, separator, rest = text.partition("://")
+    if scheme not in DEFAULT_PORTS or not separator:
         return host_and_port(text)
-    rest = text.removeprefix("http://").removesuffix("/")
+    rest = rest.removesuffix("/")
     if "/" in rest:
-        fix = quote("http://" + rest.partition("/")[0])
-        raise TextError(codes.VALUE, f"the address {quote(text)} has a path; expected host and port", fix=fix)
-    return host_and_port(rest, default_port=80)
+        fix = quote(f"{scheme}://{rest.partition('/')[0]}")
+        message = f"the address {quote(text)} has a path; expected host and port: a path is what callers ask for"
+        raise TextError(codes.VALUE, message, fix=fix)
+    return replace(host_and_port(rest, DEFAULT_PORTS[scheme]), tls=scheme == "https")
 
 
 def _socket_path(text: str) -> str:

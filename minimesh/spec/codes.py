@@ -56,7 +56,7 @@ Something that cannot be left out is not there: `version = 1` at the top, `run` 
     NAME: """\
 Names of projects, services and tasks are lower-case letters, digits and hyphens, begin with a letter, and
 have at most 63 characters, because they become host names, parts of certificates, file names and columns
-of tables. `gateway` and `self` are taken by the mesh, and a task may not be called as a service is.""",
+of tables. `gateway`, `egress` and `self` are taken by the mesh, and a task may not be called as a service is.""",
     VALUE: """\
 The value has the right type but is none that the key takes: a port outside 1 to 65535, a word that is not
 among the choices, a path that does not begin with "/", an address without a port.""",

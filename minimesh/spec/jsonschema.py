@@ -16,6 +16,7 @@ from minimesh.spec import (
     auth,
     authplaces,
     cors,
+    egress,
     fieldname,
     names,
     networks,
@@ -26,6 +27,7 @@ from minimesh.spec import (
     units,
     watch,
 )
+from minimesh.spec.egress import Addresses, Authorities
 from minimesh.spec.entries import limits
 from minimesh.spec.grpc import SERVICE_NAME, method_match
 from minimesh.spec.include import Included
@@ -66,7 +68,8 @@ PATTERNS: Mapping[Callable[[str], object], str] = {
     units.size: _quantity(units.SIZES),
     names.name: names.NAME.pattern,
     names.trust_domain: names.TRUST_DOMAIN.pattern,
-    addresses.address: rf"http://({_HOST})/?|{_PLACE}|{addresses.UNIX}(?!//|@|~/).+",
+    addresses.address: rf"https?://({_HOST})/?|{_PLACE}|{addresses.UNIX}(?!//|@|~/).+",
+    egress.listed: r"(?![a-zA-Z]+://)\S+:\d{1,5}",
     paths.path_match: r"/[^*]*(/\*)?|/\*|~[\s\S]*",
     paths.prefix: r"/.+",
     fieldname.field_name: fieldname.FIELD.pattern,
@@ -131,6 +134,7 @@ def schema_of(kind: Kind[object]) -> Schema:
 @schema_of.register(EnvFileName)
 @schema_of.register(LogFile)
 @schema_of.register(Included)
+@schema_of.register(Authorities)
 @schema_of.register(DescriptorSet)
 @schema_of.register(names.Callee)
 @schema_of.register(auth.ProviderName)
@@ -161,7 +165,8 @@ def _choice(kind: Choice[StrEnum]) -> Schema:
 
 
 @schema_of.register(Occasions)
-def _occasions(kind: Occasions) -> Schema:
+@schema_of.register(Addresses)
+def _several(kind: Occasions | Addresses) -> Schema:
     return schema_of(kind.kind)
 
 

@@ -90,7 +90,7 @@ class Either(Kind[T_co]):
     def read(self, node: Node) -> T_co:
         if node.is_table:
             return self.kind.read(node)
-        if node.is_list:
+        if node.is_list and not self.plain.takes_list:
             self.wrong_type(node)
         return self.plain.read(node)
 

@@ -2,6 +2,7 @@
 
 import re
 
+from minimesh.model.egress import OUTSIDE
 from minimesh.model.project import GATEWAY
 from minimesh.spec import codes
 from minimesh.spec.kinds import quote
@@ -11,7 +12,7 @@ from minimesh.spec.suggest import closest
 from minimesh.spec.text_error import TextError
 
 MAX_LENGTH = 63
-RESERVED = (GATEWAY, "self")
+RESERVED = (GATEWAY, OUTSIDE, "self")
 
 NAME = re.compile(rf"[a-z][a-z0-9-]{{0,{MAX_LENGTH - 1}}}")
 TRUST_DOMAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,254}")

@@ -103,6 +103,8 @@ def read_project(document: Node, file: Path) -> Project:
         root=reading.root,
         file=file,
         hop=said.mesh.hop,
+        egress=said.mesh.egress,
+        intercept=said.mesh.intercept,
         gateway=with_default_route(_with_providers(said.gateway, said.auth), said.services),
         services={name: replace(each, auth=_resolved(each.auth, said.auth)) for name, each in said.services.items()},
         tasks=said.tasks,

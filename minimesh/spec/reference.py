@@ -85,7 +85,7 @@ def _key(
     table: Table[object], key: Key[object], name: tuple[str, ...], stands: bool = False, instead: bool = False
 ) -> str:
     limit = limits(key.kind)
-    doc = f"{key.doc} ({limit})" if isinstance(key.kind, Integer | Either) else key.doc
+    doc = f"{key.doc} ({limit})" if limit and isinstance(key.kind, Integer | Either) else key.doc
     before = "# or: " if instead or key.name in table.one_of[1:] else "" if stands else "#"
     line = _line(".".join(name), key.default or key.kind.example, doc, before)
     if not isinstance(key.kind, Either):

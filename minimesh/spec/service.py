@@ -15,10 +15,11 @@ from minimesh.model.service import (
     Transcode,
 )
 from minimesh.spec import codes
-from minimesh.spec.addresses import ADDRESS, PortOrNone
+from minimesh.spec.addresses import PortOrNone
 from minimesh.spec.auth import auth_key
+from minimesh.spec.egress import ELSEWHERE, LISTED, Elsewhere, check_tls
 from minimesh.spec.kinds import DURATION, DURATION_RANGE, Choice, Integer, Off, Parsed
-from minimesh.spec.many import ListOf, OneOrMore
+from minimesh.spec.many import ListOf
 from minimesh.spec.names import name
 from minimesh.spec.node import Node, Role, table_name
 from minimesh.spec.opaque import NO_LIMIT, check_addresses, check_requests, timeouts_in_force
@@ -67,9 +68,6 @@ def _breaker(fields: Fields) -> Breaker:
 
 # ---- the service
 
-ADDRESSES = Key(
-    "address", OneOrMore(ADDRESS), 'where it is, if the mesh does not start it; "unix:PATH": the file of a socket'
-)
 PORT = Key("port", PortOrNone(), 'what it listens on; left out: a free one as $PORT; "none": it does not listen')
 PROTOCOL = Key(
     "protocol",
@@ -112,7 +110,7 @@ AUTH = auth_key("how the users behind its callers are known")
 
 SERVICE_KEYS: tuple[Key[object], ...] = (
     *PROCESS_KEYS,
-    ADDRESSES,
+    ELSEWHERE,
     PORT,
     PROTOCOL,
     TRANSCODE,
@@ -122,11 +120,12 @@ SERVICE_KEYS: tuple[Key[object], ...] = (
     TIMEOUT,
     BREAKER,
     AUTH,
+    LISTED,
     WATCH,
     PROFILES,
 )
 # What a service with an address cannot have: nobody starts it, and it calls nobody through this mesh.
-STARTED_KEYS = (*(key.name for key in PROCESS_KEYS), "port", "restart", "replicas", "watch")
+STARTED_KEYS = (*(key.name for key in PROCESS_KEYS), "port", "restart", "replicas", "watch", "egress")
 
 LATER = (
     "allow",
@@ -134,7 +133,6 @@ LATER = (
     "ceiling",
     "container",
     "deny",
-    "egress",
     "fallback",
     "faults",
     "filters",
@@ -160,11 +158,13 @@ LATER = (
 def _service(fields: Fields) -> Service:
     _check_kind(fields)
     check_requests(fields, fields.get(PROTOCOL, None))
-    check_addresses(fields, fields.get(ADDRESSES, ()), fields.get(PROTOCOL, None))
+    elsewhere = fields.get(ELSEWHERE, Elsewhere())
+    check_addresses(fields, elsewhere.addresses, fields.get(PROTOCOL, None))
+    check_tls(fields, elsewhere, fields.get(PROTOCOL, None))
     port = fields.get(PORT, None)
     service = Service(
         fields.node.name,
-        addresses=fields.get(ADDRESSES, ()),
+        addresses=elsewhere.addresses,
         protocol=fields.get(PROTOCOL, None),
         transcode=_transcode(fields),
         depends_on=fields.get(DEPENDS_ON, ()),
@@ -175,6 +175,7 @@ def _service(fields: Fields) -> Service:
         timeouts=timeouts_in_force(fields, fields.get(TIMEOUT, Timeouts()), fields.get(PROTOCOL, None)),
         breaker=fields.get(BREAKER, Breaker()),
         auth=fields.get(AUTH, None),
+        tls=elsewhere.tls,
         where=fields.node.key_where,
     )
     if fields.wrote("address"):
@@ -189,6 +190,7 @@ def _service(fields: Fields) -> Service:
         replicas=replicas if isinstance(replicas, int) else replicas.min,
         scale=replicas if isinstance(replicas, Scale) else None,
         watch=fields.get(WATCH, None),
+        egress=fields.get(LISTED, ()),
     )
     _check_replicas(service, fields)
     return service
@@ -215,7 +217,7 @@ def _check_kind(fields: Fields) -> None:
         _reject_nobody(node)
     if not fields.wrote("address"):
         return
-    if fields.get(ADDRESSES, None) == ():
+    if fields.get(ELSEWHERE, None) == Elsewhere() and not fields["address"].is_table:
         fields["address"].note(codes.VALUE, f"`address` of {node.name} is empty", 'address = "127.0.0.1:9000"')
     for key in STARTED_KEYS:
         # `run` beside `address` is told by the table: they are alternatives.

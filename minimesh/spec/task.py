@@ -4,6 +4,7 @@ from pathlib import Path
 
 from minimesh.model.service import Stop, Task, When
 from minimesh.spec import codes
+from minimesh.spec.egress import LISTED
 from minimesh.spec.kinds import Parsed, quote
 from minimesh.spec.many import OneOrMore
 from minimesh.spec.node import Node
@@ -66,10 +67,11 @@ def _task(fields: Fields) -> Task:
         calls=tuple(dict.fromkeys(fields.get(CALLS, ()))),
         stop=fields.get(STOP, Stop()),
         when=fields.get(WHEN, When()),
+        egress=fields.get(LISTED, ()),
         where=fields.node.key_where,
     )
 
 
 TASK = Table(
-    (COMMAND, CWD, ENV, ENV_FILE, DEPENDS_ON, CALLS, STOP, WHEN), _task, example='{ run = "python migrate.py" }'
+    (COMMAND, CWD, ENV, ENV_FILE, DEPENDS_ON, CALLS, STOP, WHEN, LISTED), _task, example='{ run = "python migrate.py" }'
 )

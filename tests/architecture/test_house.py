@@ -75,6 +75,9 @@ ALLOWED_AWAITS = {
     "hub.py": "dialling, and waiting for an endpoint's first word",
     "errand.py": "what the mesh itself asks a service",
     "owncall.py": "what the mesh itself asks a service",
+    "pools.py": "looking up a host outside before it is dialled",
+    "resolver.py": "looking up names",
+    "originate.py": "the handshake of TLS with a service elsewhere",
     "plane.py": "draining, and calls of the mesh itself",
 }
 

@@ -11,7 +11,7 @@ from minimesh.spec.positions import Positions
 EVERYTHING = Path(__file__).parent / "contract/everything.toml"
 
 NOT_BUILT = """
-mesh.security mesh.authorization mesh.egress mesh.attest mesh.intercept
+mesh.security mesh.authorization mesh.attest
 identity defaults.retries gateways slo inspector peers store quotas telemetry.prometheus telemetry.otlp
 gateway.https
 gateway.routes.method gateway.routes.header gateway.routes.query gateway.routes.claim
@@ -24,7 +24,7 @@ services.orders.breaker.adaptive services.orders.breaker.probe services.orders.b
 services.orders.fallback services.orders.mirror
 services.orders.request_headers services.orders.response_headers services.orders.rate_limits
 services.orders.ceiling services.orders.quotas services.orders.allow services.orders.deny services.orders.faults
-services.orders.filters services.orders.egress services.orders.version services.orders.sticky services.orders.weight
+services.orders.filters services.orders.version services.orders.sticky services.orders.weight
 services.orders.when services.orders.versions services.orders.routes
 """
 
@@ -98,6 +98,9 @@ BUILT = [
     '[services.db]\naddress = "127.0.0.1:9000"',
     '[services.db]\naddress = ["10.0.0.1:80", "10.0.0.2:80"]',
     '[services.db]\naddress = "unix:/run/pay.sock"',
+    '[services.web]\naddress = "https://payments.example.test"',
+    '[services.web]\naddress = { at = ["https://10.0.0.5:8443"], name = "payments.example.test" }',
+    '[mesh]\negress = "registered"\nintercept = "proxy"\n[tasks.seed]\nrun = "a"\negress = ["10.1.0.0/16:443"]',
     '[tasks.seed]\nrun = "a"\nwhen = "always"',
     '[tasks.seed]\nrun = "a"\nwhen = "once"',
     '[tasks.seed]\nrun = "a"\nwhen = ["once", "changed:a/**", "changed:b"]',
@@ -106,6 +109,7 @@ BUILT = [
 ]
 LATER = [
     '[mesh]\nhop = "mtls"',
+    '[mesh]\nintercept = "netns"',
     '[[gateway.routes]]\nto = "web"\ntimeout = "off"\n' + SERVICE,
     '[[gateway.routes]]\nto = { web = "90%", "web@v2" = "10%" }\n' + SERVICE,
     '[[gateway.routes]]\nto = "web@v2"\n' + SERVICE,
@@ -122,7 +126,6 @@ LATER = [
             'calls = ["orders@v2"]\n' + ORDERS,
         )
     ),
-    '[services.web]\naddress = "https://payments.example.test"',
     '[services.db]\nimage = "postgres:16"\nport = 5432',
     '[services.db]\ncontainer = "compose:db"',
 ]

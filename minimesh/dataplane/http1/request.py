@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.grpc import is_grpc_web
-from minimesh.dataplane.heads import NO_FIELDS, UNKNOWN, Fields, RequestHead
+from minimesh.dataplane.heads import CONNECT, NO_FIELDS, UNKNOWN, Asked, Fields, RequestHead
 from minimesh.dataplane.http1.lines import (
     PLAIN,
     TOKEN,
@@ -193,20 +193,21 @@ def _note_rare(block: Block, kind: int, line: bytes, kept: list[bytes]) -> None:
             block.expect = value
 
 
-def read_request(line: bytes, block: Block, limits: Limits) -> tuple[RequestHead, Manner]:
-    """The request line without its CRLF, joined with what the fields said. Raises Malformed."""
+def read_request(line: bytes, block: Block, limits: Limits, connects: bool = False) -> tuple[RequestHead, Manner]:
+    """The request line without its CRLF, joined with what the fields said. connects: it may be CONNECT.
+    Raises Malformed."""
     common = _COMMON_LINE.fullmatch(line)
     if common is None:
-        method, target, old = _read_line(line)
+        method, target, old = _read_line(line, connects)
     else:
         (method, target), old = common.groups(), False
     if len(target) > limits.target:
         raise Malformed(TARGET_TOO_LONG, f"the target is over {limits.target} bytes")
-    host = block.host
+    host, asked = block.host, None
     if target.startswith(b"/"):
         target = canonical(target)
     else:
-        target, host = _special_target(method, target, host)
+        target, host, asked = _special_target(method, target, host)
     if block.host is None and not old:
         raise Malformed(BAD_REQUEST, "there is no Host field")
     head = RequestHead(
@@ -223,8 +224,11 @@ def read_request(line: bytes, block: Block, limits: Limits) -> tuple[RequestHead
         block.cross_site,
         block.trailers,
     )
+    head.asked = asked
     if block.frames:
         _frame(head, block, old)
+    if method == b"CONNECT":
+        return _tunnel(head), CLOSE_OLD if old else CLOSE
     connection = block.connection
     if old:
         return head, CLOSE_OLD if connection.close or not connection.keep_alive else KEEP_OLD
@@ -249,19 +253,29 @@ def _frame(head: RequestHead, block: Block, old: bool) -> None:
         head.upgrade = _upgrade(block)
 
 
+def _tunnel(head: RequestHead) -> RequestHead:
+    """RFC 9110, section 9.3.6. What follows a CONNECT is no request, whatever becomes of it."""
+    if head.asked is None:
+        raise Malformed(BAD_REQUEST, "the target of CONNECT is not a host and a port")
+    if head.length or head.expects_continue:
+        raise Malformed(BAD_REQUEST, "there is a body behind CONNECT")
+    head.upgrade = CONNECT
+    return head
+
+
 # What nearly all requests look like; whatever does not is read again with all its possibilities.
 _COMMON_LINE = re.compile(rb"(GET|POST|PUT|DELETE|PATCH|HEAD|OPTIONS) (/[\x21-\x7e]*) HTTP/1\.1")
 _VERSIONS = {b"HTTP/1.1": False, b"HTTP/1.0": True}
 
 
-def _read_line(line: bytes) -> tuple[bytes, bytes, bool]:
+def _read_line(line: bytes, connects: bool) -> tuple[bytes, bytes, bool]:
     """Method, target, and whether it is HTTP/1.0 (RFC 9112, section 3; one space each, nothing forgiven)."""
     parts = line.split(b" ")
     if len(parts) == 3:
         method, target, version = parts
         if method and target and not method.translate(None, TOKEN) and not target.translate(None, VISIBLE):
             old = _VERSIONS.get(version)
-            if old is not None and method in (b"CONNECT", b"TRACE"):
+            if old is not None and (method == b"TRACE" or (method == b"CONNECT" and not connects)):
                 raise Malformed(METHOD_NOT_ALLOWED, method.decode())
             if old is not None:
                 return method, target, old
@@ -270,16 +284,21 @@ def _read_line(line: bytes) -> tuple[bytes, bytes, bool]:
     raise Malformed(BAD_REQUEST, "the request line is not METHOD TARGET HTTP/1.1")
 
 
-def _special_target(method: bytes, target: bytes, host: bytes | None) -> tuple[bytes, bytes | None]:
-    """Origin form and authority of the other forms of target (RFC 9112, section 3.2)."""
+def _special_target(method: bytes, target: bytes, host: bytes | None) -> tuple[bytes, bytes | None, Asked | None]:
+    """Origin form and authority of the other forms of target (RFC 9112, section 3.2), and how it was written."""
     if target == b"*" and method == b"OPTIONS":
-        return target, host
+        return target, host, None
+    if method == b"CONNECT":
+        named = authority(target)
+        if not named:
+            raise Malformed(BAD_REQUEST, "the target of CONNECT is not a host and a port")
+        return named, named, Asked(CONNECT, host or b"")
     absolute = _ABSOLUTE.fullmatch(target)
-    host = authority(absolute[1]) if absolute is not None else None
-    if absolute is None or not host:
+    named = authority(absolute[1]) if absolute is not None else b""
+    if absolute is None or not named:
         raise Malformed(BAD_REQUEST, "the target is neither a path nor an http:// URL")
     rest = absolute[2]
-    return canonical(rest if rest.startswith(b"/") else b"/" + rest), host
+    return canonical(rest if rest.startswith(b"/") else b"/" + rest), named, Asked(b"http", host or b"")
 
 
 def _check_coding(block: Block, old: bool) -> None:

@@ -5,7 +5,7 @@ from math import inf
 from minimesh.dataplane.caller import CallerConnection
 from minimesh.dataplane.connections import WATERMARK, Entrance
 from minimesh.dataplane.errors import Malformed
-from minimesh.dataplane.heads import NO_FIELDS, UNKNOWN, Fields, RequestHead, ResponseHead
+from minimesh.dataplane.heads import CONNECT, NO_FIELDS, UNKNOWN, Fields, RequestHead, ResponseHead
 from minimesh.dataplane.http1.body import Body, ChunkedBody, FixedBody
 from minimesh.dataplane.http1.encode import response_head
 from minimesh.dataplane.http1.request import CLOSE, Block, Manner, read_block, read_request
@@ -94,7 +94,7 @@ class Http1Server(CallerConnection):
                 raise Malformed(TARGET_TOO_LONG, f"the target is over {limits.target} bytes")
             facts = read_block(block, limits)
             self._block_memo = (block, facts)
-        self._memo = memo = read_request(line, facts, limits)
+        self._memo = memo = read_request(line, facts, limits, self._entrance.connects)
         self._memo_raw = raw
         return memo
 
@@ -210,7 +210,8 @@ class Http1Server(CallerConnection):
         self._close = self._close or manner.close or self._entrance.draining
         if head.upgrade:
             self._tunnel = True
-            self._transport.write(b"%bconnection: upgrade\r\nupgrade: %b\r\n\r\n" % (encoded, head.upgrade))
+            said = b"" if head.upgrade == CONNECT else b"connection: upgrade\r\nupgrade: %b\r\n" % head.upgrade
+            self._transport.write(b"%b%b\r\n" % (encoded, said))
             self._hold(False)
             early, self._buffer = self._buffer, b""
             if early and self._exchange is not None:

@@ -7,7 +7,7 @@ import h11
 
 from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.grpc import is_grpc_web
-from minimesh.dataplane.heads import UNKNOWN, Fields, RequestHead
+from minimesh.dataplane.heads import CONNECT, UNKNOWN, Asked, Fields, RequestHead
 from minimesh.dataplane.paths import canonical
 from minimesh.dataplane.reference.body import LONGEST_LINE, Body
 from minimesh.dataplane.reference.fields import end_to_end, last, only, tokens_of
@@ -45,8 +45,8 @@ class Message:
     minor: int
 
 
-def read_request(raw: bytes, limits: Limits) -> Message:
-    """A head with the empty line that ends it. Raises Malformed."""
+def read_request(raw: bytes, limits: Limits, connects: bool = False) -> Message:
+    """A head with the empty line that ends it. connects: it may be CONNECT. Raises Malformed."""
     if len(raw) > limits.head_size:
         raise Malformed(HEAD_TOO_LARGE, f"the head is over {limits.head_size} bytes")
     line, *fields = raw[:-4].split(b"\r\n")
@@ -66,10 +66,11 @@ def read_request(raw: bytes, limits: Limits) -> Message:
     if not isinstance(event, h11.Request):
         raise Malformed(BAD_REQUEST, "this is not a request")
     minor = _minor(event)
-    head = _head(event, minor, chunked=chunked, limits=limits)
+    head = _head(event, minor, chunked=chunked, limits=limits, connects=connects)
     said = tokens_of(event, b"connection")
     keep_alive = not minor and b"keep-alive" in said
-    close = b"close" in said or (not minor and not keep_alive)
+    # What follows a CONNECT is no request, whatever becomes of it.
+    close = b"close" in said or (not minor and not keep_alive) or head.upgrade == CONNECT
     return Message(head, Body(connection, BAD_REQUEST, chunked=chunked), close, keep_alive, minor)
 
 
@@ -96,13 +97,13 @@ def _minor(event: h11.Request) -> int:
     return 1 if event.http_version == b"1.1" else 0
 
 
-def _head(event: h11.Request, minor: int, *, chunked: bool, limits: Limits) -> RequestHead:
+def _head(event: h11.Request, minor: int, *, chunked: bool, limits: Limits, connects: bool) -> RequestHead:
     method = bytes(event.method)
     if len(event.target) > limits.target:
         raise Malformed(TARGET_TOO_LONG, f"the target is over {limits.target} bytes")
-    if method in (b"CONNECT", b"TRACE"):
+    if method == b"TRACE" or (method == b"CONNECT" and not connects):
         raise Malformed(METHOD_NOT_ALLOWED, method.decode())
-    target, authority = _target(method, bytes(event.target), event)
+    target, authority, asked = _target(method, bytes(event.target), event)
     expect = last(event, b"expect").lower()
     if expect not in (b"", b"100-continue"):
         raise Malformed(EXPECTATION_FAILED, "Expect is not 100-continue")
@@ -129,20 +130,33 @@ def _head(event: h11.Request, minor: int, *, chunked: bool, limits: Limits) -> R
         trailers=trailers,
     )
     head.web = is_grpc_web(last(event, b"content-type"))
+    head.asked = asked
+    if method == b"CONNECT":
+        if asked is None:
+            raise Malformed(BAD_REQUEST, "the target of CONNECT is not a host and a port")
+        if head.length or head.expects_continue:
+            raise Malformed(BAD_REQUEST, "there is a body behind CONNECT")
+        head.upgrade = CONNECT
     return head
 
 
-def _target(method: bytes, target: bytes, event: h11.Request) -> tuple[bytes, bytes]:
-    """Origin form and authority of any form of target (RFC 9112, section 3.2); h11 looks into neither."""
+def _target(method: bytes, target: bytes, event: h11.Request) -> tuple[bytes, bytes, Asked | None]:
+    """Origin form and authority of any form of target (RFC 9112, section 3.2), and how it was written where it is no
+    path; h11 looks into neither."""
     host = last(event, b"host")
     if any(name == b"host" for name, _ in event.headers) and not _AUTHORITY.fullmatch(host):
         raise Malformed(BAD_REQUEST, "Host is not a host and port")
     if target.startswith(b"/"):
-        return canonical(target), host.lower()
+        return canonical(target), host.lower(), None
     if target == b"*" and method == b"OPTIONS":
-        return target, host.lower()
+        return target, host.lower(), None
+    if method == b"CONNECT":
+        if not _AUTHORITY.fullmatch(target):
+            raise Malformed(BAD_REQUEST, "the target of CONNECT is not a host and a port")
+        return target.lower(), target.lower(), Asked(CONNECT, host.lower())
     absolute = _ABSOLUTE.fullmatch(target)
     if absolute is None or not _AUTHORITY.fullmatch(absolute[1]):
         raise Malformed(BAD_REQUEST, "the target is neither a path nor an http:// URL")
     rest = absolute[2]
-    return canonical(rest if rest.startswith(b"/") else b"/" + rest), absolute[1].lower()
+    named = absolute[1].lower()
+    return canonical(rest if rest.startswith(b"/") else b"/" + rest), named, Asked(b"http", host.lower())

@@ -5,7 +5,7 @@ from math import inf
 from minimesh.dataplane.caller import CallerConnection
 from minimesh.dataplane.connections import WATERMARK, Entrance
 from minimesh.dataplane.errors import Malformed
-from minimesh.dataplane.heads import UNKNOWN, Fields, ResponseHead
+from minimesh.dataplane.heads import CONNECT, UNKNOWN, Fields, ResponseHead
 from minimesh.dataplane.http1.encode import response_head
 from minimesh.dataplane.reference.request import Message, read_request
 from minimesh.model.reason import BAD_REQUEST, HEAD_TOO_LARGE, TARGET_TOO_LONG, Reason
@@ -53,7 +53,7 @@ class ReferenceServer(CallerConnection):
             if head is None:
                 break
             try:
-                self._begin(read_request(head, self._entrance.limits))
+                self._begin(read_request(head, self._entrance.limits, self._entrance.connects))
             except Malformed as error:
                 self._refuse(error.reason, error.detail)
         self._reading = False
@@ -155,7 +155,8 @@ class ReferenceServer(CallerConnection):
         # An answer that is whole before the request leaves a body that nobody wants: the connection ends with it.
         self._close = self._close or (end and self._uploading)
         if head.upgrade:
-            self._switch(b"%bconnection: upgrade\r\nupgrade: %b\r\n\r\n" % (encoded, head.upgrade))
+            said = b"" if head.upgrade == CONNECT else b"connection: upgrade\r\nupgrade: %b\r\n" % head.upgrade
+            self._switch(b"%b%b\r\n" % (encoded, said))
         else:
             self._transport.write(encoded + self._connection_fields(head) + b"\r\n")
         self.send_data(data)

@@ -129,6 +129,7 @@ class ServerHarness:
 
     def __init__(self, codec: Codec, answer: Answer | None = say_hello, limits: Limits | None = None) -> None:
         self.clock = VirtualClock()
+        self.connects = False
         self.caller = Caller(Identity("test.local", "web"))
         self.limits = limits or Limits()
         self.wheel = Wheel(self.clock.monotonic())

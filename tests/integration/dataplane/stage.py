@@ -63,12 +63,15 @@ async def until(condition: Callable[[], object], what: str = "", turn: float = 0
 
 
 class Stage:
-    """Who is on it: callers (`call`), the mesh (`plane`), the service `api` (`service`, more in `services`)."""
+    """Who is on it: callers (`call`), the mesh (`plane`), the service `api` (`service`, more in `services`).
+
+    names: what hosts outside stand for, for this mesh."""
 
     def __init__(self, codec: Codec) -> None:
         self.loop = asyncio.get_running_loop()
         self.telemetry = Telemetry(SystemClock())
-        self.plane = DataPlane(self.loop, SystemClock(), self.telemetry, codec=codec)
+        self.names: dict[str, list[str]] = {}
+        self.plane = DataPlane(self.loop, SystemClock(), self.telemetry, codec=codec, look_up=self._look_up)
         self.services: list[Service] = []
         self.callers: list[Peer] = []
         self.mistakes: list[dict[str, object]] = []
@@ -98,6 +101,11 @@ class Stage:
         gateway = Listener(ListenerKind.GATEWAY, ANY_PORT, Identity(TRUST_DOMAIN, GATEWAY), routes, limits)
         web = Listener(ListenerKind.OUTBOUND, ANY_PORT, Identity(TRUST_DOMAIN, "web"), (Route("api"),), limits)
         self.apply(Snapshot(1, listeners={GATEWAY: gateway, OUTBOUND: web}, upstreams={"api": api}))
+
+    async def _look_up(self, name: str) -> list[str]:
+        if name not in self.names:
+            raise OSError(-2, "Name or service not known")
+        return self.names[name]
 
     def apply(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot

@@ -75,6 +75,7 @@ class Caller(_Peer):
         greeting: bytes = GREETING,
     ) -> None:
         super().__init__(step)
+        self.connects = False
         self.caller = who.Caller(Identity("test.local", "web"))
         self.limits = limits or Limits()
         self.draining = self.open = False
