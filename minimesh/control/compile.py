@@ -9,6 +9,7 @@ from minimesh.control.layout import Layout, callees, callers, pairs, proxied, ta
 from minimesh.control.names import is_literal, is_loopback
 from minimesh.model.address import Address, Dialable, UnixAddress, loopback
 from minimesh.model.edge import Edge
+from minimesh.model.egress import Origination
 from minimesh.model.identity import Identity
 from minimesh.model.project import GATEWAY, Gateway, Project, TcpPort
 from minimesh.model.route import Route
@@ -146,8 +147,7 @@ def _upstream(project: Project, service: Service, endpoints: Sequence[Endpoint],
         service.breaker,
         Transcoding(service.transcode.api or told) if service.transcode is not None else None,
         service.auth,
-        replace(service.tls, name=_certified(service)),
-        any(isinstance(address, Address) and address.tls for address in service.addresses),
+        *_secured(service),
     )
 
 
@@ -164,10 +164,10 @@ def _host(service: Service) -> bytes:
     return b""
 
 
-def _certified(service: Service) -> str | None:
-    """What the certificate of a service elsewhere must be for."""
+def _secured(service: Service) -> tuple[Origination | None, bool]:
+    """How a service at https:// proves who it is, and that it lies outside."""
     hosts = [each.host for each in service.addresses if isinstance(each, Address) and each.tls]
-    return service.tls.name or (hosts[0] if hosts else None)
+    return (replace(service.tls, name=service.tls.name or hosts[0]) if hosts else None), bool(hosts)
 
 
 def _outbound(project: Project, layout: Layout, caller: str, callee: str) -> Listener:

@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 
 import anyio
 
@@ -100,4 +101,4 @@ class Names:
         except (OSError, UnicodeError):
             return
         if hosts and address in self._known:
-            self._known[address] = tuple(Address(host, address.port) for host in hosts)
+            self._known[address] = tuple(replace(address, host=host) for host in hosts)

@@ -57,6 +57,7 @@ def _replica(
             addresses=service.addresses,
             depends_on=service.depends_on,
             ready=service.ready,
+            tls=service.tls,
         )
     rendered = environment(project, layout, service, replica, inherited, files.of(service.process))
     return Program(

@@ -265,7 +265,7 @@ def _service_view(
         "url": url,
         "meshed": "memory" if _is_meshed(mesh, name) else None,
         "connections": connections,
-        "reason": worst.reason or None,
+        "reason": worst.reason or mesh.plane.trouble(name) or None,
         "instances": shown,
     }
 

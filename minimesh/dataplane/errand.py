@@ -35,7 +35,7 @@ class Errand:
             self.failed("no endpoint is ready")
             return
         authority = service.spec.host or self._head.authority or service.spec.identity.service.encode()
-        self._outgoing = OutgoingHead(self._head, self._head.target, authority, NO_FIELDS)
+        self._outgoing = OutgoingHead(self._head, self._head.target, authority, NO_FIELDS, service.spec.tls is not None)
         client = pool.take(self, self._outgoing, sure=True)
         if client is None:
             self._dial = pool.dial(self, self._outgoing)

@@ -174,8 +174,9 @@ class ResponseHead:
 class OutgoingHead:
     """A request as it goes to an endpoint: the caller's head, and what the mesh makes of it. Immutable.
 
-    target and authority are what to ask for after rewriting; forwarded are fields to add to the head's own
-    (X-Forwarded-*, the caller's identity). http1 and http2 are room for the codecs, as in ResponseHead.
+    target and authority are what to ask for after rewriting; secured: who is asked speaks TLS; forwarded are fields to
+    add to the head's own (X-Forwarded-*, the caller's identity). http1 and http2 are room for the codecs, as in
+    ResponseHead.
     It does not refer to the head: that keeps the plan that keeps this, and a cycle is left to the collector.
     """
 
@@ -189,11 +190,14 @@ class OutgoingHead:
         "length",
         "method",
         "multiplexed",
+        "secured",
         "target",
         "upgrade",
     )
 
-    def __init__(self, head: RequestHead, target: bytes, authority: bytes, forwarded: Fields) -> None:
+    def __init__(
+        self, head: RequestHead, target: bytes, authority: bytes, forwarded: Fields, secured: bool = False
+    ) -> None:
         self.method = head.method
         self.target = target
         self.authority = authority
@@ -203,6 +207,7 @@ class OutgoingHead:
         self.expects_continue = head.expects_continue
         self.multiplexed = head.multiplexed
         self.forwarded = forwarded
+        self.secured = secured
         self.http1: bytes | None = None
         self.http2: bytes | None = None
 

@@ -32,8 +32,8 @@ class Owner(Protocol):
     @property
     def outbox(self) -> Outbox: ...
 
-    async def connect_multiplexed(self) -> MultiplexedConnection | tuple[Reason, str]:
-        """A connection, or why there is none."""
+    async def connect_multiplexed(self) -> MultiplexedConnection | tuple[Reason, str] | None:
+        """A connection, or why there is none; None: TLS has agreed on HTTP/1."""
         ...
 
     def spawn_dial(self, hub: Hub) -> None:
@@ -123,6 +123,10 @@ class Hub:
 
     async def dial_one(self) -> None:
         made = await self._owner.connect_multiplexed()
+        if made is None:
+            self._dialling -= 1
+            self._stranger("TLS agreed on HTTP/1.1")
+            return
         if isinstance(made, tuple):
             self._dialling -= 1
             self._fail(*made)

@@ -69,7 +69,7 @@ class BoundRoute:
         authority = self._host or head.authority or self.destination.encode()
         target = self.target_of(head) if self.strip else head.target
         added = self._added(forwarded) if forwarded else self.forwarded
-        outgoing = OutgoingHead(head, target, authority, added)
+        outgoing = OutgoingHead(head, target, authority, added, self.upstream.spec.tls is not None)
         if head.timeout is not None and self.timeout is not None and self.timeout < head.timeout:
             # The service need not work for longer than its answer is waited for here.
             others = tuple(pair for pair in head.fields.pairs if pair[0] != b"grpc-timeout")

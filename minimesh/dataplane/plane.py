@@ -351,6 +351,11 @@ class DataPlane:
         gone = [upstream for upstream in self._gone if upstream.spec.identity.service == service]
         return sum(upstream.active(endpoint) for upstream in (*gone, *((known,) if known else ())))
 
+    def trouble(self, service: str) -> str:
+        """Why there is no TLS to a service now; "" where there is, or where it needs none."""
+        known = self._upstreams.get(service)
+        return known.trouble if known is not None else ""
+
     def take_seen(self) -> list[Seen]:
         """The hosts outside that were asked for for the first time since this was last asked."""
         return self._outside.take_seen()

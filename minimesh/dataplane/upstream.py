@@ -8,6 +8,7 @@ import select
 import socket
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from minimesh.dataplane.codec import Codec
@@ -18,9 +19,12 @@ from minimesh.dataplane.heads import OutgoingHead
 from minimesh.dataplane.hub import Hub
 from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.streams import ClientEvents, ClientStream
+from minimesh.dataplane.tls.handshakes import Handshakes
+from minimesh.dataplane.tls.originate import HTTP1, HTTP2, OtherProtocol, originate
 from minimesh.dataplane.wheel import Wheel
 from minimesh.model import snapshot
-from minimesh.model.address import Dialable
+from minimesh.model.address import Address, Dialable
+from minimesh.model.egress import Origination
 from minimesh.model.reason import CONNECT_TIMEOUT, OUT_OF_DESCRIPTORS, UPSTREAM_REFUSED, Reason
 from minimesh.model.service import Protocol
 from minimesh.model.transcoding import Transcoding
@@ -253,19 +257,28 @@ class EndpointPool:
     def part(self, flow: Loose) -> None:
         self._loose.discard(flow)
 
-    async def connect_multiplexed(self) -> MultiplexedConnection | tuple[Reason, str]:
+    async def connect_multiplexed(self) -> MultiplexedConnection | tuple[Reason, str] | None:
         hub = self._hub
-        return await self._connect(lambda: self._upstream.codec.multiplexed_client(hub))
+        try:
+            return await self._connect(
+                lambda: self._upstream.codec.multiplexed_client(hub), (HTTP2,) if self.insists else (HTTP2, HTTP1)
+            )
+        except OtherProtocol:
+            return None
 
-    async def _connect(self, make: Callable[[], C]) -> C | tuple[Reason, str]:
-        """A connection, or why there is none."""
+    async def _connect(self, make: Callable[[], C], alpn: tuple[str, ...] = (HTTP1,)) -> C | tuple[Reason, str]:
+        """A connection, or why there is none. alpn: what TLS may agree on, first what is meant.
+
+        Raises OtherProtocol."""
         timeout = self._upstream.spec.timeouts.connect
         knew = self._only_http2
         try:
             async with asyncio.timeout(timeout):
-                return await self._try_each(make)
+                return await self._try_each(make, alpn)
         except TimeoutError:
             return CONNECT_TIMEOUT, f"{self._addresses()} did not accept within {timeout:g} s"
+        except OtherProtocol:
+            raise
         except DialError as error:
             return error.reason, error.detail
         except OSError as error:
@@ -276,13 +289,18 @@ class EndpointPool:
             failure = OUT_OF_DESCRIPTORS if full else UPSTREAM_REFUSED
             return failure, f"connect {self._addresses()}: {error.strerror or error}"
 
-    async def _try_each(self, make: Callable[[], C]) -> C:
+    async def _try_each(self, make: Callable[[], C], alpn: tuple[str, ...]) -> C:
         """Each address, the one that answered last time first. Raises the last OSError."""
         loop = self._upstream.loop
         failure = OSError("the endpoint has no address")
         for address in await self._found():
             try:
-                connection = await connect(loop, make, address)
+                if isinstance(address, Address) and address.tls:
+                    connection = await self._upstream.originate(make, address, alpn)
+                else:
+                    connection = await connect(loop, make, address)
+            except OtherProtocol:
+                raise
             except OSError as error:
                 failure = error
                 continue
@@ -329,6 +347,8 @@ class Upstream:
         self.wheel = wheel
         self.outbox = outbox
         self.codec = codec
+        self.trouble = ""
+        """Why the last handshake with it failed, as long as none has succeeded since."""
         self.admission = Admission(spec.breaker)
         self.pools: tuple[EndpointPool, ...] = ()
         self._retired: list[EndpointPool] = []
@@ -339,9 +359,10 @@ class Upstream:
         self.apply(spec)
 
     def apply(self, spec: snapshot.Upstream) -> None:
-        self.spec = spec
+        before, self.spec = self.spec, spec
         self.transcoded = _transcoded(spec.transcoding)
-        kept = {pool.spec: pool for pool in self.pools if pool.insists is (spec.protocol in _HTTP2)}
+        fit = spec.protocol in _HTTP2
+        kept = {pool.spec: pool for pool in self.pools if pool.insists is fit and before.tls == spec.tls}
         left = [pool for pool in self.pools if pool.spec not in kept]
         self.pools = tuple(
             kept.pop(endpoint) if endpoint in kept else self._pool(endpoint, self) for endpoint in spec.endpoints
@@ -396,6 +417,22 @@ class Upstream:
         curious, self._curious = self._curious, []
         for then in curious:
             then()
+
+    @cached_property
+    def handshakes(self) -> Handshakes:
+        return Handshakes(self.loop.call_soon)
+
+    async def originate(self, make: Callable[[], C], address: Address, alpn: tuple[str, ...]) -> C:
+        tls, limit = self.spec.tls or Origination(), self.spec.timeouts.connect
+        try:
+            made = await originate(self.loop, make, address, tls, self, alpn=alpn, limit=limit)
+        except OtherProtocol:
+            raise
+        except DialError as error:
+            self.trouble = error.detail
+            raise
+        self.trouble = ""
+        return made
 
     def spawn(self, work: Coroutine[object, object, None]) -> None:
         task = self.loop.create_task(work)

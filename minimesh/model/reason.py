@@ -54,6 +54,16 @@ UPSTREAM_PROTOCOL = Reason("upstream_protocol", 502, "{service} sent an answer t
 UPSTREAM_RESET = Reason(
     "upstream_reset", 502, "{service} closed the connection before its answer was complete", Fault.APP
 )
+CERTIFICATE_UNTRUSTED = Reason(
+    "certificate_untrusted", 502, "the certificate of {service} comes from nobody who is trusted", Fault.APP, True
+)
+CERTIFICATE_EXPIRED = Reason(
+    "certificate_expired", 502, "the certificate of {service} is not valid now", Fault.APP, True
+)
+CERTIFICATE_WRONG_NAME = Reason(
+    "certificate_wrong_name", 502, "the certificate of {service} is for another name", Fault.APP, True
+)
+UPSTREAM_TLS = Reason("upstream_tls", 502, "the TLS handshake with {service} failed", Fault.APP)
 HOST_NOT_FOUND = Reason("host_not_found", 502, "the name of the host has no address", Fault.APP)
 UPSTREAM_REFUSED = Reason("upstream_refused", 503, "{service} refused the connection", Fault.APP)
 NO_ENDPOINT = Reason("no_endpoint", 503, "{service} has no endpoint that is ready", Fault.APP)
@@ -97,6 +107,10 @@ REASONS: dict[str, Reason] = {
         NOT_IMPLEMENTED,
         UPSTREAM_PROTOCOL,
         UPSTREAM_RESET,
+        CERTIFICATE_UNTRUSTED,
+        CERTIFICATE_EXPIRED,
+        CERTIFICATE_WRONG_NAME,
+        UPSTREAM_TLS,
         HOST_NOT_FOUND,
         UPSTREAM_REFUSED,
         NO_ENDPOINT,

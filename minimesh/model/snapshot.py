@@ -31,7 +31,7 @@ class Upstream:
 
     host: the Host to ask for, where the service lives elsewhere under a name of its own; else the caller's.
     protocol: what it is known to speak; None: nobody said. transcoding: that it is asked as REST; None: it is not.
-    auth: how the users behind its callers are known. tls: how it proves who it is, where its addresses say that it
+    auth: how the users behind its callers are known. tls: how it proves who it is, where it
     speaks TLS. outside: it is no part of the project, so who calls is not its business."""
 
     identity: Identity
@@ -42,7 +42,7 @@ class Upstream:
     breaker: Breaker | None = Breaker()
     transcoding: Transcoding | None = None
     auth: Auth | None = None
-    tls: Origination = Origination()
+    tls: Origination | None = None
     outside: bool = False
 
 

@@ -194,5 +194,9 @@ def check_tls(fields: Fields, elsewhere: Elsewhere, protocol: Protocol | None) -
         at.note(codes.CONFLICT, message, f'address = {{ at = [{written}], name = "{hosts[0]}" }}')
 
 
+def is_secured(address: Dialable) -> bool:
+    return isinstance(address, Address) and address.tls
+
+
 def _secured(addresses: tuple[Dialable, ...]) -> list[Address]:
     return [address for address in addresses if isinstance(address, Address) and address.tls]

@@ -17,7 +17,7 @@ from minimesh.model.service import (
 from minimesh.spec import codes
 from minimesh.spec.addresses import PortOrNone
 from minimesh.spec.auth import auth_key
-from minimesh.spec.egress import ELSEWHERE, LISTED, Elsewhere, check_tls
+from minimesh.spec.egress import ELSEWHERE, LISTED, Elsewhere, check_tls, is_secured
 from minimesh.spec.kinds import DURATION, DURATION_RANGE, Choice, Integer, Off, Parsed
 from minimesh.spec.many import ListOf
 from minimesh.spec.names import name
@@ -243,6 +243,8 @@ def _ready(fields: Fields) -> Ready:
         why = 'has port = "none"'
     elif protocol is Protocol.UDP and asked.probe in (Probe.HTTP, Probe.TCP, Probe.GRPC):
         why = "speaks udp"
+    elif asked.probe is Probe.GRPC and any(is_secured(each) for each in fields.get(ELSEWHERE, Elsewhere()).addresses):
+        why = "is reached by TLS"
     else:
         return asked.ready(suits)
     if asked.node.path[0] != "defaults":

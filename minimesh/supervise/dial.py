@@ -79,6 +79,10 @@ async def get_status(sock: socket.socket, path: str, host: str) -> int | None:
         if not data:
             break
         head += data
+    return status_in(head)
+
+
+def status_in(head: bytes) -> int | None:
     found = _STATUS.match(head)
     return int(found[1]) if found else None
 

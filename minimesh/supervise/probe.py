@@ -10,12 +10,15 @@ import anyio
 
 from minimesh.model.address import Address, Dialable, UnixAddress
 from minimesh.model.clock import Clock
+from minimesh.model.egress import Origination
 from minimesh.supervise.dial import DialError, dial, get_status, hear_out, label
 from minimesh.supervise.group import end
 from minimesh.supervise.lines import telling
 from minimesh.supervise.process import Spawner, SpawnError
 from minimesh.supervise.program import Program, shell
 from minimesh.supervise.restarts import exit_text
+
+_AS_ITS_ADDRESS_SAYS = Origination()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +79,21 @@ async def ask_tcp(targets: tuple[Dialable, ...], patience: float) -> Answer:
     return await _first(targets, patience, one)
 
 
-async def ask_http(targets: tuple[Dialable, ...], path: str, patience: float, name: str) -> Answer:
+async def ask_http(
+    targets: tuple[Dialable, ...], path: str, patience: float, name: str, tls: Origination = _AS_ITS_ADDRESS_SAYS
+) -> Answer:
     """2xx or 3xx to `GET path` from the first address that accepts a connection. name: of the service, which is asked
-    for where the address has no host."""
+    for where the address has no host. tls: of addresses that speak it."""
 
     async def one(address: Dialable) -> Answer:
         with await dial(address) as sock:
             try:
-                status = await get_status(sock, path, _authority(address, name))
+                if isinstance(address, Address) and address.tls:
+                    from minimesh.supervise import secured  # noqa: PLC0415 - ssl, for who needs it alone
+
+                    status = await secured.get_status(sock, path, address.host, tls)
+                else:
+                    status = await get_status(sock, path, _authority(address, name))
                 if isinstance(address, UnixAddress):
                     await hear_out(sock)
             except OSError:

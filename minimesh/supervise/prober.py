@@ -44,7 +44,10 @@ class Prober:
         ready, targets = self._program.ready, self._program.targets
         match ready.probe:
             case Probe.HTTP:
-                return await self._examined(await ask_http(targets, ready.target, ready.timeout, self._program.name))
+                program = self._program
+                return await self._examined(
+                    await ask_http(targets, ready.target, ready.timeout, program.name, program.tls)
+                )
             case Probe.TCP:
                 return await self._examined(await ask_tcp(targets, ready.timeout))
             case Probe.GRPC:

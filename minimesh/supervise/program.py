@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from minimesh.model.address import Dialable, loopback
+from minimesh.model.egress import Origination
 from minimesh.model.service import Dependency, Probe, Ready, Restart, Stop, When
 
 
@@ -15,7 +16,7 @@ class Program:
     `env` is the complete environment. An empty `argv` means a service that lives elsewhere: nothing is
     started, `addresses` are only probed. Otherwise probes ask loopback at `port`. `recipe` is what a task is made
     of by what is written: its command and its own variables, without ports that the mesh chose. `datagrams`: `port`
-    is one of UDP, where it cannot be told who listens.
+    is one of UDP, where it cannot be told who listens. `tls`: how addresses that speak it prove who they are.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Program:
     when: When = When()
     recipe: tuple[str, ...] = ()
     datagrams: bool = False
+    tls: Origination = Origination()
 
     @property
     def instance(self) -> str:

@@ -5,8 +5,8 @@ from minimesh.dataplane.http2.hpack import block, literal, status
 from minimesh.dataplane.websocket import without_key
 
 _METHODS = {method: block([(b":method", method)]) for method in (b"GET", b"POST", b"PUT", b"DELETE", b"PATCH", b"HEAD")}
-_SCHEME = block([(b":scheme", b"http")])
-_CONNECT = block([(b":method", b"CONNECT"), (b":protocol", b"websocket"), (b":scheme", b"http")])
+_SCHEME, _SECURED = block([(b":scheme", b"http")]), block([(b":scheme", b"https")])
+_CONNECT = block([(b":method", b"CONNECT"), (b":protocol", b"websocket")])
 _EXPECT = literal(b"expect", b"100-continue")
 _REQUEST_ID = literal(b"x-request-id", b"")[:-1]
 _TRACEPARENT = literal(b"traceparent", b"x" * 55)[:-55]
@@ -23,9 +23,10 @@ def fields_block(fields: Fields) -> bytes:
 
 def request_prefix(request: OutgoingHead) -> bytes:
     """All of a request's block but the fields that differ each time; kept with the request."""
-    method = _METHODS.get(request.method) or literal(b":method", request.method)
-    encoded = b"%b%b%b%b%b%b" % (
-        _CONNECT if request.upgrade else method + _SCHEME,
+    method = _CONNECT if request.upgrade else _METHODS.get(request.method) or literal(b":method", request.method)
+    encoded = b"%b%b%b%b%b%b%b" % (
+        method,
+        _SECURED if request.secured else _SCHEME,
         literal(b":path", request.target),
         literal(b":authority", request.authority),
         fields_block(without_key(request.fields) if request.upgrade else request.fields),

@@ -44,7 +44,9 @@ class Around(Protocol):
 
     wheel: Wheel
     outbox: Outbox
-    handshakes: Handshakes
+
+    @property
+    def handshakes(self) -> Handshakes: ...
 
 
 class TlsTransport(asyncio.Transport, asyncio.Protocol):

@@ -87,7 +87,7 @@ def _asked(origin: Origin, route: BoundRoute, plan: Plan, head: RequestHead, com
         call.plan = Plan(origin.router, reason=NO_METHOD, detail=said)
         return Asked(call, compiled.messages)
     binding, values = found
-    sent = OutgoingHead(call, binding.call.path.encode(), outgoing.authority, outgoing.forwarded)
+    sent = OutgoingHead(call, binding.call.path.encode(), outgoing.authority, outgoing.forwarded, outgoing.secured)
     sent.method = b"POST"
     call.plan = Plan(origin.router, route, sent)
     return Asked(call, compiled.messages, binding, values, query)

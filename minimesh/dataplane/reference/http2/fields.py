@@ -74,7 +74,11 @@ def of_request(request: OutgoingHead, request_id: bytes, traceparent: bytes) -> 
     pairs: Pairs = [(b":method", b"CONNECT" if request.upgrade else request.method)]
     if request.upgrade:
         pairs.append((b":protocol", request.upgrade))
-    pairs += [(b":scheme", b"http"), (b":path", request.target), (b":authority", request.authority)]
+    pairs += [
+        (b":scheme", b"https" if request.secured else b"http"),
+        (b":path", request.target),
+        (b":authority", request.authority),
+    ]
     pairs += (without_key(request.fields) if request.upgrade else request.fields).pairs
     pairs += request.forwarded.pairs
     if request.expects_continue:
