@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from minimesh.control.world import World
 from minimesh.model.auth import Auth
+from minimesh.model.authorization import Rules
 from minimesh.model.project import GATEWAY, Project
 from minimesh.model.route import Route
 from minimesh.model.service import Service, Task
@@ -123,11 +124,21 @@ def _settings(old: Service | Task, new: Service | Task) -> list[str]:
     return []
 
 
+def _rules(member: Service | Task) -> object:
+    """Wherever they stand in the file."""
+    rules = member.rules if isinstance(member, Service) else Rules()
+    return [[replace(rule, where=NOWHERE) for rule in each] for each in (rules.allow, rules.deny)]
+
+
 _COMMON = ("stop", "depends_on", "calls")
-_OF_SERVICES = ("scale", "ready", "restart", "timeouts", "breaker", "auth", "transcode", "profiles", "watch", *_COMMON)
+_OF_SERVICES = (
+    *("scale", "ready", "restart", "timeouts", "breaker", "auth", "rules", "transcode", "profiles", "watch"),
+    *_COMMON,
+)
 _READ: Mapping[str, Callable[[Service | Task], object]] = {
     "auth": lambda member: isinstance(member, Service) and _plain(member.auth),
     "depends_on": lambda member: [(each.name, each.condition) for each in member.depends_on],
+    "rules": _rules,
 }
 
 
@@ -148,7 +159,7 @@ def _of_the_mesh(old: World, new: World) -> dict[str, str]:
         found[GATEWAY] = ", ".join(way_in)
     mesh = [
         f"{name} changed"
-        for name in ("name", "trust_domain", "hop", "access_log", "logs")
+        for name in ("name", "trust_domain", "hop", "security", "authorization", "access_log", "logs")
         if getattr(was, name) != getattr(will, name)
     ]
     return found | ({MESH: ", ".join(mesh)} if mesh else {})

@@ -148,6 +148,9 @@ def _upstream(project: Project, service: Service, endpoints: Sequence[Endpoint],
         Transcoding(service.transcode.api or told) if service.transcode is not None else None,
         service.auth,
         *_secured(service),
+        rules=service.rules,
+        authorization=project.authorization,
+        where=service.where,
     )
 
 

@@ -48,6 +48,7 @@ from minimesh.control.state import opened_state
 from minimesh.control.teller import Teller
 from minimesh.control.upgrade import Rerun, Upgrader
 from minimesh.dataplane import DataPlane
+from minimesh.dataplane.authorizing import Authorizing
 from minimesh.identity.trust import Trust
 from minimesh.model.clock import Clock, SystemClock
 from minimesh.spec.load import Loaded
@@ -171,7 +172,9 @@ async def _live(setting: Setting, lock: Lock, heir: Heir | None) -> None:
         auth = Authentication(folder, keyring, clock)
         auth.take(setting.loaded.project)
         loop = asyncio.get_running_loop()
-        plane = DataPlane(loop, clock, telemetry, codec=codec, gatekeepers=(auth.before, auth.behind))
+        rules = Authorizing(clock.wall, telemetry.counters, telemetry.audits)
+        keepers = (auth.before, auth.behind, rules)
+        plane = DataPlane(loop, clock, telemetry, codec=codec, gatekeepers=keepers, guardians=(rules,))
         auth.serve(plane)
         try:
             if goes_on is None:

@@ -318,6 +318,7 @@ class Mesh:
         if self.state == "ready":
             self.autoscaler.beat(now)
         self.telling.full(self.plane.full())
+        self.telling.audited(self.telemetry.audits.news(now))
         served, self._served = self._served, self.telemetry.ring.total
         if not self.stopping:
             self.collector.care(now, quiet=served == self._served)

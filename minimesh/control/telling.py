@@ -13,6 +13,7 @@ from minimesh.control.world import World
 from minimesh.model.clock import Clock
 from minimesh.supervise import logs
 from minimesh.supervise.status import InstanceStatus, State
+from minimesh.telemetry import Audit
 
 IMPATIENCE = 1.0
 
@@ -92,6 +93,11 @@ class Telling:
         self._journal.add(bypass.callee, "bypass", str(bypass))
         if bypass.service:
             self._report(Note(str(bypass)))
+
+    def audited(self, news: Iterable[Audit]) -> None:
+        """What rules under audit would have done."""
+        for audit in news:
+            self._journal.add(audit.destination, "audit", str(audit))
 
     def full(self, full: frozenset[str]) -> None:
         """When a listener begins to leave callers waiting, and when it is over; at most once a second."""

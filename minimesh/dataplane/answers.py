@@ -13,7 +13,7 @@ _TYPE = "https://minimesh.dev/reasons/"
 
 class Told(NamedTuple):
     """Why the mesh answers. where: the line of minimesh.toml that decided, or "". exchange: its id. details: the caller
-    is on this machine, and may be told more than code and id."""
+    is on this machine, and may be told more than code and id. help: what to do, where that is known."""
 
     reason: Reason
     service: str
@@ -22,6 +22,7 @@ class Told(NamedTuple):
     exchange: str
     tries: int
     details: bool
+    help: str = ""
 
     @property
     def title(self) -> str:
@@ -39,7 +40,8 @@ class Told(NamedTuple):
 
 def answer_to_grpc(told: Told, fields: Pairs = ()) -> ResponseHead:
     """Trailers alone, as gRPC has them: a status and a message. fields: besides."""
-    more = [text for text in (told.detail, told.where) if text not in ("", told.title)] if told.details else []
+    more = [text for text in (told.detail, told.where, told.help) if text not in ("", told.title)]
+    more = more if told.details else []
     message = f"{': '.join((told.title, *more))} (id {told.exchange})"
     own = (
         (b"content-type", b"application/grpc"),
@@ -63,7 +65,7 @@ def answer(told: Told, fields: Pairs = (), *, bodiless: bool) -> tuple[ResponseH
     if told.details:
         problem |= {"detail": told.detail, "fault": reason.fault.value}
         problem |= {"where": told.where} if told.where else {}
-        problem["help"] = f"minimesh tap {told.service}".rstrip()
+        problem["help"] = told.help or f"minimesh tap {told.service}".rstrip()
     body = json.dumps(problem).encode() + b"\n"
     own = [
         (b"content-type", b"application/problem+json"),

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from minimesh.dataplane.gates import Gatekeeper
+from minimesh.dataplane.gates import Gatekeeper, Guardian
 from minimesh.dataplane.ids import RandomBits
 from minimesh.dataplane.upstream import Upstream
 from minimesh.dataplane.wheel import Wheel
@@ -24,6 +24,7 @@ class Around:
     monotonic: Callable[[], float]
     random_bits: RandomBits
     gatekeepers: Sequence[Gatekeeper] = ()
+    guardians: Sequence[Guardian] = ()
 
 
 class Bound:
@@ -49,6 +50,7 @@ class Bound:
         self.address: tuple[str, int] = bound.getsockname()[:2]
         """Where it really is (or was, once it drains)."""
         self._gatekeepers = around.gatekeepers
+        self._guardians = around.guardians
         self._counters = telemetry.counters
         self._loop = around.loop
         self._socket = bound

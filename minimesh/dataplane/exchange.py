@@ -404,13 +404,13 @@ class Exchange:
         if server is not None:
             server.over()
 
-    def _refuse(self, reason: Reason, detail: str, where: str = "", fields: Pairs = ()) -> None:
+    def _refuse(self, reason: Reason, detail: str, where: str = "", fields: Pairs = (), help: str = "") -> None:  # noqa: A002
         """Answer instead of the service. where: the line of minimesh.toml that says so."""
         server = self._server
         if server is None:
             return
         service, exchange = self._plan.service, span_id(self._traceparent).decode()
-        told = Told(reason, service, detail, where, exchange, self._tries, server.loopback)
+        told = Told(reason, service, detail, where, exchange, self._tries, server.loopback, help)
         if self._head.grpc:
             self._grpc_status = status_for(reason)
             head, body = answer_to_grpc(told, fields), b""

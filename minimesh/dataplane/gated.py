@@ -49,7 +49,7 @@ class GatedExchange(Exchange):
         if isinstance(verdict, Reply):
             self._reply(verdict)
         else:
-            self._refuse(verdict.reason, verdict.detail, verdict.where, verdict.fields)
+            self._refuse(verdict.reason, verdict.detail, verdict.where, verdict.fields, verdict.help)
 
     def _stay(self) -> None:
         """It ends at the gates. Whatever ends gives a place with its service back, so it takes one first."""
@@ -74,5 +74,6 @@ class GatedExchange(Exchange):
         super()._let_go()
 
     def _finish(self, now: float, cut: str, detail: str) -> None:
+        note = "" if self._asked is None else self._asked.note
         self._asked = None
-        super()._finish(now, cut, detail)
+        super()._finish(now, cut, detail or note)

@@ -29,12 +29,18 @@ class Side(Enum):
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """The mesh answers that it may not be. where: the line of minimesh.toml that decided, or "". fields: of the answer
-    besides those that every one has (WWW-Authenticate …)."""
+    besides those that every one has (WWW-Authenticate …). help: what to do or to write, to be pasted."""
 
     reason: Reason
     detail: str
     where: str = ""
     fields: Pairs = ()
+    help: str = ""
+
+    @property
+    def said(self) -> str:
+        """For a record."""
+        return f"{self.detail}, {self.where}" if self.where else self.detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,20 @@ class Gatekeeper(Protocol):
     def gates(self, listener: snapshot.Listener, route: Route, upstream: snapshot.Upstream) -> Sequence[Gate]: ...
 
 
+class Guard(Protocol):
+    """What may turn away those who bring only bytes; of one way that they take."""
+
+    def refuses(self, caller: Caller) -> Refusal | None:
+        """Asked once, when a connection is made or a flow of datagrams begins."""
+        ...
+
+
+class Guardian(Protocol):
+    """Makes the guards of one policy, where it is configured, for the way of a listener to a service."""
+
+    def guards(self, listener: snapshot.Listener, route: Route, upstream: snapshot.Upstream) -> Sequence[Guard]: ...
+
+
 class Passing(Protocol):
     """The exchange, as its gates see it."""
 
@@ -90,8 +110,8 @@ class Asked:
 
     claims: of a verified token or key. subject: whom it was given to. added: fields for the service; what its caller
     sent of their names is not passed on, nor what `removed` names. answered: fields for the answer, whoever gives it;
-    struck: names of those that it is not to have otherwise. on_leave: called when nobody waits for the gate any more
-    that has said WAIT.
+    struck: names of those that it is not to have otherwise. note: for the record, where nothing else is said in it.
+    on_leave: called when nobody waits for the gate any more that has said WAIT.
     """
 
     exchange: Passing
@@ -105,6 +125,7 @@ class Asked:
     removed: set[bytes] = field(default_factory=set)
     answered: list[tuple[bytes, bytes]] = field(default_factory=list)
     struck: set[bytes] = field(default_factory=set)
+    note: str = ""
     on_leave: Callable[[], None] | None = None
     waiting: bool = False
     _next: int = 0

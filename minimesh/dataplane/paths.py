@@ -28,6 +28,14 @@ def canonical(target: bytes) -> bytes:
     return path + mark + query
 
 
+def without_prefix(target: bytes, path: bytes, prefix: bytes) -> bytes:
+    """A target without the first segments of its path, if they are these whole ones."""
+    if not (path == prefix or path.startswith(prefix + b"/")):
+        return target
+    rest = target[len(prefix) :]
+    return rest if rest.startswith(b"/") else b"/" + rest
+
+
 def _escape(match: re.Match[bytes]) -> bytes:
     try:
         byte = int(match[1], 16) if len(match[1]) == 2 and match[1].isalnum() else -1

@@ -3,6 +3,7 @@
 from minimesh.dataplane.destination import Destination
 from minimesh.dataplane.gates import Gate, Reply
 from minimesh.dataplane.heads import NO_FIELDS, Fields, OutgoingHead, RequestHead
+from minimesh.dataplane.paths import without_prefix
 from minimesh.model.identity import Identity
 from minimesh.model.reason import Reason
 from minimesh.model.route import Route
@@ -57,12 +58,8 @@ class BoundRoute:
         self._added_before: dict[bytes, Fields] = {}
 
     def target_of(self, head: RequestHead) -> bytes:
-        """The target without the prefix that is to be stripped, if it stands at whole segments."""
-        strip = self.strip
-        if not (head.path == strip or head.path.startswith(strip + b"/")):
-            return head.target
-        rest = head.target[len(strip) :]
-        return rest if rest.startswith(b"/") else b"/" + rest
+        """The target without the prefix that is to be stripped."""
+        return without_prefix(head.target, head.path, self.strip)
 
     def outgoing(self, head: RequestHead, forwarded: bytes) -> OutgoingHead:
         """`forwarded`: X-Forwarded-* lines that the listener adds."""

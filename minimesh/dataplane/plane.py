@@ -19,7 +19,7 @@ from minimesh.dataplane.egress.outside import Outside, Seen
 from minimesh.dataplane.egress.proxy import ForwardProxy
 from minimesh.dataplane.egress.resolver import LookUp
 from minimesh.dataplane.errand import NoAnswer, Wanted, fetch
-from minimesh.dataplane.gates import Gatekeeper
+from minimesh.dataplane.gates import Gatekeeper, Guardian
 from minimesh.dataplane.ids import traceparent
 from minimesh.dataplane.listener import Listener
 from minimesh.dataplane.outbox import Outbox
@@ -103,7 +103,8 @@ class Statistics:
 class DataPlane:
     """Owns listeners, upstreams and the wheel. All calls on the loop's own thread.
 
-    gatekeepers: in the order in which a request passes their gates; those of the caller's side first, behind CORS."""
+    gatekeepers: in the order in which a request passes their gates; those of the caller's side first, behind CORS.
+    guardians: the same for those who bring only bytes."""
 
     def __init__(
         self,
@@ -115,6 +116,7 @@ class DataPlane:
         random: Random | None = None,
         gatekeepers: Sequence[Gatekeeper] = (),
         look_up: LookUp | None = None,
+        guardians: Sequence[Guardian] = (),
     ) -> None:
         self._loop = loop
         self._clock = clock
@@ -122,7 +124,13 @@ class DataPlane:
         self._random = random or Random(SystemRandom().getrandbits(128))
         self._wheel = Wheel(clock.monotonic())
         self._around = Around(
-            loop, self._wheel, telemetry, clock.monotonic, self._random.getrandbits, (CorsGates(), *gatekeepers)
+            loop,
+            self._wheel,
+            telemetry,
+            clock.monotonic,
+            self._random.getrandbits,
+            (CorsGates(), *gatekeepers),
+            tuple(guardians),
         )
         self._outbox = Outbox(loop.call_soon)
         self._outside = Outside(loop, self._wheel, self._outbox, codec, clock.monotonic, look_up)

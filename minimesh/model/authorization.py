@@ -1,5 +1,7 @@
 """Who may call a service, as minimesh.toml says it."""
 
+import json
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -87,6 +89,23 @@ class Rule:
     audit: bool = False
     where: Where = NOWHERE
 
+    def __str__(self) -> str:
+        """As it is written in a list of rules: `{ from = ["web"], paths = ["/orders/*"] }`."""
+        pairs: list[tuple[str, object]] = [
+            ("from", self.callers),
+            ("methods", self.methods),
+            ("paths", [path.plain for path in self.paths]),
+            ("header", {each.name: (*each.values, *(f"~{text}" for text in each.patterns)) for each in self.headers}),
+            ("claim", _nested(self.claims)),
+        ]
+        more = [f"attested = {_toml(self.attested)}"] if self.attested is not None else []
+        if self.hours is not None:
+            span, _, zone = str(self.hours).partition(" ")
+            more += [f'hours = "{span}"', f'timezone = "{zone}"']
+        written = [f"{name} = {_toml(value)}" for name, value in pairs if value]
+        told = ", ".join([*written, *more, *(["audit = true"] if self.audit else [])])
+        return f"{{ {told} }}" if told else "{}"
+
     @property
     def of_requests(self) -> bool:
         """It speaks of what only a request has."""
@@ -95,7 +114,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Of one service. where: what says that nobody else may call, for who is refused because no rule lets it."""
+    """Of one service. where: its `allow`, which says that nobody else may call; NOWHERE where there is none."""
 
     allow: tuple[Rule, ...] = ()
     deny: tuple[Rule, ...] = ()
@@ -103,6 +122,31 @@ class Rules:
 
     def __bool__(self) -> bool:
         return bool(self.allow or self.deny)
+
+
+def _nested(claims: tuple[ClaimMatch, ...]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for claim in claims:
+        at = found
+        for name in claim.path[:-1]:
+            below = at.setdefault(name, {})
+            assert isinstance(below, dict), "a table of TOML has each name once"
+            at = below
+        at[claim.path[-1]] = claim.values
+    return found
+
+
+def _toml(value: object) -> str:
+    """Within a line. A basic string of TOML is one of JSON but for DEL."""
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{_key(name)} = {_toml(each)}' for name, each in value.items())} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _toml(name)
 
 
 def _time(minutes: int) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from minimesh.model.address import Address
 from minimesh.model.auth import Auth, Provider
+from minimesh.model.authorization import Authorization, Security
 from minimesh.model.egress import Egress, Intercept
 from minimesh.model.issuing import Issuing
 from minimesh.model.route import Route
@@ -96,6 +97,8 @@ class Project:
     hop: Hop = Hop.MEMORY
     egress: Egress = Egress.OBSERVE
     intercept: Intercept = Intercept.ADDRESS
+    security: Security = Security.STANDARD
+    authorization: Authorization = Authorization.OPEN
     gateway: Gateway | None = None
     services: Mapping[str, Service] = field(default_factory=dict)
     tasks: Mapping[str, Task] = field(default_factory=dict)

@@ -39,6 +39,7 @@ NO_PROXY_REQUEST = Reason(
 )
 EGRESS_REFUSED = Reason("egress_refused", 403, "the host is none that may be called from here", Fault.CLIENT, True)
 NOT_CALLED = Reason("not_called", 403, "the caller has no way to this service by the proxy", Fault.CLIENT)
+DENIED = Reason("denied", 403, "{service} does not allow this call", Fault.CLIENT)
 NO_ROUTE = Reason("no_route", 404, "no route matches this host and path", Fault.CLIENT)
 NO_METHOD = Reason("no_method", 404, "{service} has no call for this method and path", Fault.CLIENT)
 METHOD_NOT_ALLOWED = Reason("method_not_allowed", 405, "CONNECT and TRACE are not forwarded", Fault.CLIENT)
@@ -95,6 +96,7 @@ REASONS: dict[str, Reason] = {
         NO_PROXY_REQUEST,
         EGRESS_REFUSED,
         NOT_CALLED,
+        DENIED,
         NO_ROUTE,
         NO_METHOD,
         METHOD_NOT_ALLOWED,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from minimesh.model.address import Dialable
 from minimesh.model.auth import Auth
+from minimesh.model.authorization import Rules
 from minimesh.model.egress import Listed, Origination
 from minimesh.model.template import Template
 from minimesh.model.transcoding import Api
@@ -203,6 +204,7 @@ class Service:
     auth: Auth | None = None
     tls: Origination = Origination()
     egress: tuple[Listed, ...] = ()
+    rules: Rules = Rules()
     where: Where = NOWHERE
 
     @property

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from minimesh.model.address import Address, Dialable
 from minimesh.model.auth import Auth
+from minimesh.model.authorization import Authorization, Rules
 from minimesh.model.edge import NO_EDGE, Edge
 from minimesh.model.egress import OUTSIDE, Egress, Listed, Origination
 from minimesh.model.identity import Identity
@@ -32,7 +33,8 @@ class Upstream:
     host: the Host to ask for, where the service lives elsewhere under a name of its own; else the caller's.
     protocol: what it is known to speak; None: nobody said. transcoding: that it is asked as REST; None: it is not.
     auth: how the users behind its callers are known. tls: how it proves who it is, where it
-    speaks TLS. outside: it is no part of the project, so who calls is not its business."""
+    speaks TLS. outside: it is no part of the project, so who calls is not its business. rules: who may call it;
+    authorization: what holds where it has none. where: it."""
 
     identity: Identity
     endpoints: tuple[Endpoint, ...] = ()
@@ -44,6 +46,9 @@ class Upstream:
     auth: Auth | None = None
     tls: Origination | None = None
     outside: bool = False
+    rules: Rules = Rules()
+    authorization: Authorization = Authorization.OPEN
+    where: Where = NOWHERE
 
 
 class ListenerKind(StrEnum):

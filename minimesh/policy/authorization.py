@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Protocol
 
@@ -68,14 +68,21 @@ Fits = Callable[[Call], bool]
 
 
 class Ruling:
-    """The rules of one service as they are asked. settled: what is decided whatever a call is like."""
+    """The rules of one service as they are asked. settled: what is decided whatever a call is like. plain: it hangs on
+    caller, method and path alone.
 
-    __slots__ = ("_allow", "_default", "_deny", "settled")
+    caller: the only one who asks, where that is known: rules for others are left out, and nobody is asked who it is."""
 
-    def __init__(self, deny: Iterable[Rule], allow: Iterable[Rule], default: Decision) -> None:
-        self._deny = [(_fits(rule, Effect.DENY), Decision(False, rule)) for rule in deny]
-        self._allow = [(_fits(rule, Effect.ALLOW), Decision(True, rule)) for rule in allow]
-        self._default = default
+    __slots__ = ("_allow", "_default", "_deny", "plain", "settled")
+
+    def __init__(self, rules: Rules, mode: Authorization, caller: str | None) -> None:
+        deny, allow = _of(caller, rules.deny), _of(caller, rules.allow)
+        self._deny = [(_fits(rule, Effect.DENY, caller), Decision(False, rule)) for rule in deny]
+        self._allow = [(_fits(rule, Effect.ALLOW, caller), Decision(True, rule)) for rule in allow]
+        self._default = by_default(rules.allow, mode)
+        self.plain = not any(
+            rule.headers or rule.claims or rule.hours or rule.attested is not None for rule in (*deny, *allow)
+        )
         self.settled = self._settled()
 
     def decide(self, call: Call) -> Decision:
@@ -100,8 +107,8 @@ class Policy:
     def __init__(self, rules: Rules, mode: Authorization, caller: str | None = None) -> None:
         """caller: the only one who can ask, where that is known."""
         acting = Rules(_in_force(rules.allow), _in_force(rules.deny))
-        self.in_force = _ruling(acting, mode, caller)
-        self.trial = None if acting == Rules(rules.allow, rules.deny) else _ruling(rules, mode, caller)
+        self.in_force = Ruling(acting, mode, caller)
+        self.trial = None if acting == Rules(rules.allow, rules.deny) else Ruling(rules, mode, caller)
 
     @property
     def idle(self) -> bool:
@@ -125,19 +132,15 @@ def _in_force(rules: Iterable[Rule]) -> tuple[Rule, ...]:
     return tuple(rule for rule in rules if not rule.audit)
 
 
-def _ruling(rules: Rules, mode: Authorization, caller: str | None) -> Ruling:
-    return Ruling(_of(caller, rules.deny), _of(caller, rules.allow), by_default(rules.allow, mode))
-
-
-def _of(caller: str | None, rules: Iterable[Rule]) -> Iterable[Rule]:
+def _of(caller: str | None, rules: Iterable[Rule]) -> list[Rule]:
     """Those that can fit a call of this caller."""
-    return (rule for rule in rules if caller is None or not rule.callers or caller in rule.callers)
+    return [rule for rule in rules if caller is None or not rule.callers or caller in rule.callers]
 
 
-def _fits(rule: Rule, effect: Effect) -> Fits | None:
+def _fits(rule: Rule, effect: Effect, caller: str | None) -> Fits | None:
     """None: whatever comes."""
-    every = effect is Effect.ALLOW
-    conditions = [*conditions_of(rule, every=every)]
+    asked = rule if caller is None else replace(rule, callers=())
+    conditions = [*conditions_of(asked, every=effect is Effect.ALLOW)]
     match [fits for _, fits in conditions]:
         case []:
             return None

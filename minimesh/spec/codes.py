@@ -51,7 +51,7 @@ use a version of minimesh that has it.""",
 Something that cannot be left out is not there: `version = 1` at the top, `run` or `address` in a service,
 `run` in a task, `to` in a route, `path` in an access log.""",
     UNKNOWN_NAME: """\
-`depends_on`, `calls` or `to` names a service or task that this file does not define. Names are those of the
+`depends_on`, `calls`, `to` or `from` names a service or task that this file does not define. Names are those of the
 [services.NAME] and [tasks.NAME] tables. For a program that runs elsewhere, define a service with `address`.""",
     NAME: """\
 Names of projects, services and tasks are lower-case letters, digits and hyphens, begin with a letter, and
@@ -88,9 +88,10 @@ that stand in `depends_on` or `calls`, and for `${self.port}`: the mesh listens 
 "started", a task until it is "completed" or "started". A service is not expected to end, a task is never
 ready, and what has an `address` is not started by the mesh.""",
     SHADOWED: """\
-The route, or a part of it, can never take effect. The most specific route wins, whatever the order in the
-file: exact paths, then the longest prefix, then regular expressions. So a regular expression beside a "/*" of the
-same host is never reached.""",
+The route or rule, or a part of it, can never take effect. The most specific route wins, whatever the order in
+the file: exact paths, then the longest prefix, then regular expressions. So a regular expression beside a "/*" of
+the same host is never reached. Of rules, deny beats allow, and one that another one covers decides nothing. A caller
+that `allow` names needs the service under `calls` too: without it the caller has no address to call.""",
     UNREADABLE: """\
 The file could not be read at all: it is not there, not a file, not permitted, or not UTF-8 text. Editors
 that save as "ANSI", "Latin-1" or "UTF-16" need to be told UTF-8.""",

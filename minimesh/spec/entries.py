@@ -87,7 +87,8 @@ def example(entry: Entry) -> str:
         table = table_of(owner.key.kind) if owner and owner.key else None
         beside = [key for key in table.keys if key.required and key.name != inner[depth]] if table else []
         pairs = ", ".join([*(f"{key.name} = {key.kind.example}" for key in beside), written])
-        written = f"{inner[depth - 1]} = {{ {pairs} }}"
+        many = owner is not None and owner.key is not None and isinstance(owner.key.kind, ListOf)
+        written = f"{inner[depth - 1]} = [{{ {pairs} }}]" if many else f"{inner[depth - 1]} = {{ {pairs} }}"
     return f"{header}\n{written}" if header else written
 
 

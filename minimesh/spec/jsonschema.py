@@ -14,6 +14,7 @@ from minimesh.model.service import Condition
 from minimesh.spec import (
     addresses,
     auth,
+    authorization,
     authplaces,
     cors,
     egress,
@@ -81,6 +82,8 @@ PATTERNS: Mapping[Callable[[str], object], str] = {
     cors.method: r"\S+",
     cors.header: r"\S+",
     networks.network: r"[0-9a-fA-F:.]+(/\d{1,3})?",
+    authorization.method: authorization.METHOD.pattern,
+    authorization.hours: authorization.HOURS.pattern,
     process.stop_signal: _SIGNAL,
     transcode.way: transcode.REFLECTION,
     watch.pattern: r"[^/~].*",
@@ -93,6 +96,7 @@ NAMES: Mapping[Callable[[Node], bool], str] = {
     auth.check_provider_name: names.NAME.pattern,
     fieldname.check_made_field: fieldname.FIELD.pattern,
     names.check_task_name: names.NAME.pattern,
+    authorization.check_header: authorization.HEADER.pattern,
     process.check_variable: process.VARIABLE.pattern,
 }
 
@@ -139,6 +143,7 @@ def schema_of(kind: Kind[object]) -> Schema:
 @schema_of.register(names.Callee)
 @schema_of.register(auth.ProviderName)
 @schema_of.register(authplaces.JwksPlace)
+@schema_of.register(authorization.CallerName)
 def _any_text(_: Kind[object]) -> Schema:
     return {"type": "string"}
 
@@ -238,8 +243,11 @@ def _either(kind: Either[object]) -> Schema:
 
 @schema_of.register(ListOf)
 def _list(kind: ListOf[object]) -> Schema:
-    items = _table(kind.kind, whole=True) if isinstance(kind.kind, Table) else schema_of(kind.kind)
-    return {"type": "array", "items": items}
+    inner = kind.kind
+    if not isinstance(inner, Table):
+        return {"type": "array", "items": schema_of(inner)}
+    items = _table(inner, whole=True)
+    return {"type": "array", "items": any_of(schema_of(inner.short.kind), items) if inner.short else items}
 
 
 @schema_of.register(OneOrMore)
@@ -256,6 +264,11 @@ def _map(kind: MapOf[object]) -> Schema:
         "propertyNames": {"pattern": f"^({pattern})$"},
         "additionalProperties": schema_of(kind.kind),
     }
+
+
+@schema_of.register(authorization.Claims)
+def _claims(_: Kind[object]) -> Schema:
+    return {"type": "object"}
 
 
 @schema_of.register(Table)

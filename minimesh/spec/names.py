@@ -78,11 +78,11 @@ def _role(service: Node) -> Role:
     return Role.WORKER if port and port.value == "none" else Role.SERVICE
 
 
-def known(node: Node, text: str, *, at_key: bool = False) -> Role | None:
-    """What a name stands for; None, with the problem noted, if nobody has it."""
+def known(node: Node, text: str, *, at_key: bool = False, also: tuple[str, ...] = ()) -> Role | None:
+    """What a name stands for; None, with the problem noted, if nobody has it. also: names that may have been meant."""
     role = node.reading.roles.get(text)
     if role is None:
-        meant = closest(text, node.reading.roles)
+        meant = closest(text, (*node.reading.roles, *also))
         hint = f"; did you mean `{meant}`?" if meant else ""
         message = f"{node.label}: there is no service or task `{text}`{hint}"
         if at_key:

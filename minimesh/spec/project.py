@@ -10,6 +10,7 @@ from minimesh.model.route import Route
 from minimesh.model.service import Service, Task
 from minimesh.spec import codes
 from minimesh.spec.auth import PROVIDERS
+from minimesh.spec.authorization import check_callers
 from minimesh.spec.cycles import check_cycles
 from minimesh.spec.defaults import with_defaults
 from minimesh.spec.gateway import GATEWAY
@@ -95,6 +96,7 @@ def read_project(document: Node, file: Path) -> Project:
     said = FILE.read(document)
     check_cycles(reading, said.services, said.tasks)
     check_routes(said.services, said.gateway, document)
+    _check_rules(said, document)
     check_ports(said.services, said.gateway, document)
     name = said.mesh.name or fitting(reading.root.name)
     return Project(
@@ -105,6 +107,8 @@ def read_project(document: Node, file: Path) -> Project:
         hop=said.mesh.hop,
         egress=said.mesh.egress,
         intercept=said.mesh.intercept,
+        security=said.mesh.security,
+        authorization=said.mesh.authorization,
         gateway=with_default_route(_with_providers(said.gateway, said.auth), said.services),
         services={name: replace(each, auth=_resolved(each.auth, said.auth)) for name, each in said.services.items()},
         tasks=said.tasks,
@@ -121,6 +125,12 @@ def _resolved(auth: Auth | None, providers: Mapping[str, Provider]) -> Auth | No
 def _with_providers(gateway: Gateway, providers: Mapping[str, Provider]) -> Gateway:
     routes = tuple(replace(route, auth=_resolved(route.auth, providers)) for route in gateway.routes)
     return replace(gateway, auth=_resolved(gateway.auth, providers), routes=routes)
+
+
+def _check_rules(said: Sections, document: Node) -> None:
+    started = {name: service.callees for name, service in said.services.items() if service.process is not None}
+    callees = started | {name: task.callees for name, task in said.tasks.items()}
+    check_callers(callees, {name: service.rules for name, service in said.services.items()}, document)
 
 
 def with_default_route(gateway: Gateway, services: Mapping[str, Service]) -> Gateway:

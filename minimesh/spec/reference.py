@@ -43,12 +43,14 @@ def _block(table: Table[object], path: tuple[str, ...], header: str) -> Iterator
         if _is_line(key):
             stands = not off and (key.required or key.name in table.one_of[:1])
             yield _key(table, key, (key.name,), stands)
+        elif first := _same_items(table, key):
+            yield _line(key.name, key.default, f"{key.doc}; its items are as those of `{first.name}`", "#")
     yield from _not_built(table.later)
     for key in within:
         yield from _within(key, (key.name,), instead=key.name in table.one_of[1:])
     for key in table.keys:
         below = table_of(key.kind)
-        if below and not _is_line(key) and _has_header(key, path):
+        if below and not _is_line(key) and _has_header(key, path) and not _same_items(table, key):
             yield from _below(key, below, path)
 
 
@@ -58,7 +60,8 @@ def _below(key: Key[object], table: Table[object], path: tuple[str, ...]) -> Ite
     if not path:
         yield f"# ---- {key.name}: {key.doc} ".ljust(WIDTH, "-")
         yield ""
-    header = f"[{'.'.join(own)}]"
+    names = [NAMES[own[0]] if part == ANY else part for part in own]
+    header = f"[{'.'.join(names)}]"
     if isinstance(key.kind, MapOf):
         own = (*own, ANY)
         # Where nothing of it stands, it would be a table that says nothing.
@@ -70,6 +73,12 @@ def _below(key: Key[object], table: Table[object], path: tuple[str, ...]) -> Ite
         yield _line("timeout", '"15s"', "tables merge with the service's own; all else it replaces", "#")
     else:
         yield from _block(table, own, header)
+
+
+def _same_items(table: Table[object], key: Key[object]) -> Key[object] | None:
+    """The first key of the table that is a list of the same, where that is another one."""
+    same = [each for each in table.keys if isinstance(each.kind, ListOf) and table_of(each.kind) is table_of(key.kind)]
+    return same[0] if isinstance(key.kind, ListOf) and same[0] is not key else None
 
 
 def _is_line(key: Key[object]) -> bool:

@@ -17,6 +17,7 @@ from minimesh.model.service import (
 from minimesh.spec import codes
 from minimesh.spec.addresses import PortOrNone
 from minimesh.spec.auth import auth_key
+from minimesh.spec.authorization import ALLOW, DENY, rules
 from minimesh.spec.egress import ELSEWHERE, LISTED, Elsewhere, check_tls, is_secured
 from minimesh.spec.kinds import DURATION, DURATION_RANGE, Choice, Integer, Off, Parsed
 from minimesh.spec.many import ListOf
@@ -121,6 +122,8 @@ SERVICE_KEYS: tuple[Key[object], ...] = (
     BREAKER,
     AUTH,
     LISTED,
+    ALLOW,
+    DENY,
     WATCH,
     PROFILES,
 )
@@ -128,11 +131,9 @@ SERVICE_KEYS: tuple[Key[object], ...] = (
 STARTED_KEYS = (*(key.name for key in PROCESS_KEYS), "port", "restart", "replicas", "watch", "egress")
 
 LATER = (
-    "allow",
     "balance",
     "ceiling",
     "container",
-    "deny",
     "fallback",
     "faults",
     "filters",
@@ -176,6 +177,7 @@ def _service(fields: Fields) -> Service:
         breaker=fields.get(BREAKER, Breaker()),
         auth=fields.get(AUTH, None),
         tls=elsewhere.tls,
+        rules=rules(fields, fields.get(PROTOCOL, None)),
         where=fields.node.key_where,
     )
     if fields.wrote("address"):

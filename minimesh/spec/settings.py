@@ -67,6 +67,8 @@ class Derived:
 def derived(project: Project) -> Derived:
     """What a project has that stands nowhere in its file."""
     values: dict[KeyPath, object] = {("mesh", "name"): project.name, ("mesh", "trust_domain"): project.trust_domain}
+    values["mesh", "authorization"] = project.authorization.value
+    values["mesh", "egress"] = project.egress.value
     idle: set[KeyPath] = set()
     if project.gateway and project.gateway.routes:
         values["gateway", "routes"] = [{"path": str(route.path), "to": route.to} for route in project.gateway.routes]
@@ -123,7 +125,7 @@ class _Walk:
                 later += [self.table(below, item, (*block, *own, of), ()) for of, item in each.items()]
             elif isinstance(key.kind, ListOf):
                 items = child.items if child else []
-                later += [self.table(below, item, (*block, *own, at), ()) for at, item in enumerate(items)]
+                later += [self.table(below, below.long(item), (*block, *own, at), ()) for at, item in enumerate(items)]
             else:
                 inner = below.long(child) if child else node.with_children({})
                 if not block:

@@ -11,7 +11,7 @@ from minimesh.spec.positions import Positions
 EVERYTHING = Path(__file__).parent / "contract/everything.toml"
 
 NOT_BUILT = """
-mesh.security mesh.authorization mesh.attest
+mesh.attest
 identity defaults.retries gateways slo inspector peers store quotas telemetry.prometheus telemetry.otlp
 gateway.https
 gateway.routes.method gateway.routes.header gateway.routes.query gateway.routes.claim
@@ -23,7 +23,7 @@ services.orders.idempotent services.orders.breaker.failures services.orders.brea
 services.orders.breaker.adaptive services.orders.breaker.probe services.orders.breaker.slow_start
 services.orders.fallback services.orders.mirror
 services.orders.request_headers services.orders.response_headers services.orders.rate_limits
-services.orders.ceiling services.orders.quotas services.orders.allow services.orders.deny services.orders.faults
+services.orders.ceiling services.orders.quotas services.orders.faults
 services.orders.filters services.orders.version services.orders.sticky services.orders.weight
 services.orders.when services.orders.versions services.orders.routes
 """
@@ -35,6 +35,7 @@ ORDERS = '[services.orders]\nrun = "a"\n'
 BUILT = [
     'include = ["a.toml", "b/**/*.toml"]',
     '[mesh]\nhop = "memory"',
+    '[mesh]\nsecurity = "strict"\nauthorization = "open"',
     '[gateway]\ntcp = [{ listen = 15432, to = "web" }, { listen = 15443, sni = "*.a.test", to = "web" }]\n' + SERVICE,
     '[gateway]\nhttp = "127.0.0.1:7080"',
     '[[gateway.routes]]\npath = "~^/v[0-9]+/"\nto = "web"\n' + SERVICE,
@@ -87,6 +88,10 @@ BUILT = [
             'protocol = "udp"',
             'protocol = "udp"\ntimeout = { idle = "5s" }\nready = { log = "up" }',
             'timeout = { idle = "off" }',
+            'allow = ["gateway"]',
+            'allow = [{ from = "gateway", header = { x-a = ["1", "~^v"] }, claim = { realm = { roles = ["a"] } } }]',
+            "deny = [{}]",
+            'deny = [{ hours = "22:00-06:00", timezone = "Europe/Zurich", attested = false, audit = true }]',
             'breaker = "off"',
             "breaker = { requests = 16 }",
             'env = { A = "${HOME:-x}", B = "$${literal}", C = "${self.port}" }',

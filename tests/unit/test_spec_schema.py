@@ -55,7 +55,11 @@ def test_written_defaults_are_the_defaults_of_the_model() -> None:
     for path, table in tables.items():
         assert isinstance(table, Table)
         defaults = [f"{key.name} = {key.default}" for key in table.keys if key.default]
-        if any(key.required for key in table.keys) or not defaults or path.split(".")[-1] in ("services", "defaults"):
+        if (
+            any(key.required for key in table.keys)
+            or not defaults
+            or path.split(".")[-1] in ("services", "defaults", "jwt")
+        ):
             continue
         written, empty = (read(table, text) for text in (f"{{ {', '.join(defaults)} }}", "{}"))
         assert written == empty, path

@@ -16,7 +16,7 @@ from minimesh.dataplane.tunnel.way import Way
 from minimesh.dataplane.upstream import EndpointPool
 from minimesh.dataplane.wheel import Timed, Wheel
 from minimesh.model.address import Address
-from minimesh.model.reason import NO_ENDPOINT, OUT_OF_DESCRIPTORS, OVERLOADED, UPSTREAM_REFUSED, Cut, Reason
+from minimesh.model.reason import NO_ENDPOINT, OUT_OF_DESCRIPTORS, UPSTREAM_REFUSED, Cut, Reason
 from minimesh.telemetry.histogram import bucket_of
 from minimesh.telemetry.ring import Ring
 
@@ -161,9 +161,9 @@ class Flow(Timed):
             failure = OSError(number, os.strerror(number))
         raise failure
 
-    def refuse_overload(self, limit: int) -> None:
-        """There is no room for it."""
-        self._finish(OVERLOADED, f"{limit} flows are open at {self._entry.name}, as many as there may be")
+    def refuse(self, reason: Reason, detail: str) -> None:
+        """It is not begun at all."""
+        self._finish(reason, detail)
 
     def take(self, data: Data) -> bool:
         """One more. False: it was not sent, and needs another flow: this one is over, or passes on answers at most."""

@@ -7,11 +7,12 @@ import socket
 from collections.abc import Callable, Mapping
 
 from minimesh.dataplane.bound import Around, Bound
-from minimesh.dataplane.datagrams.flow import PROTOCOL, Client, Data, Flow
-from minimesh.dataplane.tunnel.way import Way
+from minimesh.dataplane.datagrams.flow import LAST_WORD, PROTOCOL, Client, Data, Flow
+from minimesh.dataplane.tunnel.way import Way, guarded_way
 from minimesh.dataplane.upstream import EndpointPool, Upstream
 from minimesh.model import snapshot
 from minimesh.model.address import Address
+from minimesh.model.reason import OVERLOADED
 from minimesh.telemetry.counters import CounterKey
 
 LARGEST_DATAGRAM = 65_535
@@ -35,6 +36,8 @@ class UdpListener(Bound):
         """To endpoints that leave, of callers that have another flow already."""
         self._refusals: dict[Client, EndpointPool] = {}
         """Where nobody listened, for the next flow of the same caller."""
+        self._turned_away: dict[Client, float] = {}
+        """Until when (monotonic) a caller is not told anew, and leaves no further record, that it may not call."""
 
     @property
     def connections(self) -> int:
@@ -42,9 +45,11 @@ class UdpListener(Bound):
 
     def apply(self, spec: snapshot.Listener, upstreams: Mapping[str, Upstream]) -> None:
         super().apply(spec, upstreams)
-        service = spec.routes[0].to
-        self._way = Way(upstreams[service], self._counters.of(CounterKey(self.source, service, PROTOCOL)))
+        (route,) = spec.routes
+        counters = self._counters.of(CounterKey(self.source, route.to, PROTOCOL))
+        self._way = guarded_way(spec, route, upstreams[route.to], counters, self._guardians)
         self._refusals.clear()
+        self._turned_away.clear()
 
     def _arrived(self) -> None:
         bound, buffer, flows = self._socket, self.buffer, self._flows
@@ -60,12 +65,22 @@ class UdpListener(Bound):
                 self._begin(client, buffer[:size])
 
     def _begin(self, client: Client, data: Data) -> None:
+        if self._turned_away and self._turned_away.get(client, 0.0) > self.monotonic():
+            return
+        refusal = self._way.refuses(self.caller)
+        if refusal is not None:
+            if len(self._turned_away) >= _REFUSALS_KEPT:
+                self._turned_away.clear()
+            self._turned_away[client] = self.monotonic() + LAST_WORD
+            Flow(self, self._way, client).refuse(refusal.reason, refusal.said)
+            return
         flow = Flow(self, self._way, client)
         leaving = self._flows.pop(client, None)
         if leaving is not None:
             self._leaving.add(leaving)
         if len(self._flows) >= self.limits.connections:
-            flow.refuse_overload(self.limits.connections)
+            limit = self.limits.connections
+            flow.refuse(OVERLOADED, f"{limit} flows are open at {self.name}, as many as there may be")
         elif flow.begin(data, self._refusals.pop(client, None)):
             self.accepted += 1
             self._flows[client] = flow

@@ -7,9 +7,10 @@ from minimesh.dataplane.connections import ServerConnection
 from minimesh.dataplane.doorway import Doorway
 from minimesh.dataplane.router import Router
 from minimesh.dataplane.tunnel.tunnel import PROTOCOL, Tunnel
-from minimesh.dataplane.tunnel.way import Way
+from minimesh.dataplane.tunnel.way import Way, guarded_way
 from minimesh.dataplane.upstream import Upstream
 from minimesh.model import snapshot
+from minimesh.model.route import Route
 from minimesh.telemetry.counters import CounterKey
 
 
@@ -23,12 +24,13 @@ class TcpListener(Acceptor):
     def apply(self, spec: snapshot.Listener, upstreams: Mapping[str, Upstream]) -> None:
         super().apply(spec, upstreams)
         self.doorway = Doorway(spec.edge, PROTOCOL) if spec.edge.allow_ips else None
-        ways = [(route.host, route.path, self._way(route.to, upstreams)) for route in spec.routes]
+        ways = [(route.host, route.path, self._way(route, upstreams[route.to])) for route in spec.routes]
         self.way = next((way for host, _, way in ways if host is None), None)
         self.by_name = Router(ways) if any(host for host, _, _ in ways) else None
 
-    def _way(self, service: str, upstreams: Mapping[str, Upstream]) -> Way:
-        return Way(upstreams[service], self._counters.of(CounterKey(self.source, service, PROTOCOL)))
+    def _way(self, route: Route, upstream: Upstream) -> Way:
+        counters = self._counters.of(CounterKey(self.source, route.to, PROTOCOL))
+        return guarded_way(self.spec, route, upstream, counters, self._guardians)
 
     def _connection(self) -> ServerConnection:
         near = Tunnel(self).near

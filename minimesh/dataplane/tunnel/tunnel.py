@@ -124,6 +124,10 @@ class Tunnel(Timed):
         self._way = way
         self.due = inf
         way.counters.requests += 1
+        refusal = way.refuses(self.near.caller) if self.near is not None else None
+        if refusal is not None:
+            self._refuse(refusal.reason, refusal.said)
+            return
         pool = way.upstream.pick()
         if pool is None:
             self._refuse(NO_ENDPOINT, f"{way.destination} has no endpoint that is ready")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from minimesh.dataplane import Codec, DataPlane
+from minimesh.dataplane.authorizing import Authorizing
 from minimesh.model.address import Address
 from minimesh.model.clock import SystemClock
 from minimesh.model.identity import Identity
@@ -71,7 +72,16 @@ class Stage:
         self.loop = asyncio.get_running_loop()
         self.telemetry = Telemetry(SystemClock())
         self.names: dict[str, list[str]] = {}
-        self.plane = DataPlane(self.loop, SystemClock(), self.telemetry, codec=codec, look_up=self._look_up)
+        rules = Authorizing(SystemClock.wall, self.telemetry.counters, self.telemetry.audits)
+        self.plane = DataPlane(
+            self.loop,
+            SystemClock(),
+            self.telemetry,
+            codec=codec,
+            gatekeepers=[rules],
+            look_up=self._look_up,
+            guardians=[rules],
+        )
         self.services: list[Service] = []
         self.callers: list[Peer] = []
         self.mistakes: list[dict[str, object]] = []
