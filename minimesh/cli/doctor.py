@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from minimesh.cli.context import Context
 from minimesh.cli.errors import Exit
 from minimesh.cli.findings import Finding, about_folder, about_mesh, about_ports, about_project, about_services
+from minimesh.cli.leaving import about_certificates, about_hosts, about_rules
 from minimesh.cli.options import Command
 from minimesh.cli.text import escape, plural, wrap
 
@@ -44,9 +45,12 @@ def _all(context: Context) -> Iterator[Finding]:
     silent = _state(client)
     if found:
         yield from about_ports(found[0], running=silent is None)
+        yield from about_rules(found[0])
+        yield from about_certificates(found[0])
     if silent is not None:
         yield silent
         return
+    yield from about_hosts(client)
     yield from about_mesh(client)
     yield from about_services(client)
 

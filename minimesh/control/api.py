@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from minimesh import __version__
-from minimesh.control import bodies, live, openapi, refusal, runs, show, startstop, ways
+from minimesh.control import bodies, live, openapi, outside, refusal, runs, show, startstop, ways
 from minimesh.control.apply import Applied
 from minimesh.control.auth.keyring import NoSuchKeyError
 from minimesh.control.handover import HandoverError
@@ -24,6 +24,7 @@ from minimesh.control.refusal import ApiError
 from minimesh.control.settle import StartError
 from minimesh.control.upgrade import Upgrader
 from minimesh.control.views import DownView, ErrorBody, ErrorView, UpgradeView, UpgradingView, WrittenView
+from minimesh.model.egress import OUTSIDE
 from minimesh.spec.problem import SpecError
 from minimesh.spec.suggest import closest
 from minimesh.store.errors import NotWrittenError
@@ -139,6 +140,9 @@ class _Api:
     async def graph(self, request: Request) -> Response:
         return JSONResponse(ways.running_graph(self._mesh, _window(request.query_params)))
 
+    async def outside(self, request: Request) -> Response:
+        return JSONResponse(outside.outside_views(self._mesh))
+
     async def condition(self, request: Request) -> Response:
         return JSONResponse(show.condition_view(self._mesh))
 
@@ -165,9 +169,9 @@ class _Api:
         if status and not live.is_status(status):
             raise _bad_parameter("status", status, "three digits, a class such as 5xx, or grpc:14")
         wanted = live.TapFilter(
-            service=self._optional(query.get("service")) or "",
+            service=OUTSIDE if query.get("service") == OUTSIDE else self._optional(query.get("service")) or "",
             source=self._optional(query.get("from")) or "",
-            destination=self._optional(query.get("to")) or "",
+            destination=OUTSIDE if query.get("to") == OUTSIDE else self._optional(query.get("to")) or "",
             path=query.get("path", ""),
             method=query.get("method", ""),
             status=status,

@@ -319,6 +319,7 @@ class Mesh:
             self.autoscaler.beat(now)
         self.telling.full(self.plane.full())
         self.telling.audited(self.telemetry.audits.news(now))
+        self.telling.outside(self.plane.take_seen())
         served, self._served = self._served, self.telemetry.ring.total
         if not self.stopping:
             self.collector.care(now, quiet=served == self._served)

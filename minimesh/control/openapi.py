@@ -124,6 +124,7 @@ OPERATIONS = (
         ),
     ),
     Operation("graph", "get", "/v1/graph", "Who may call whom, and does", views.GraphView, parameters=(_WINDOW,)),
+    Operation("outside", "get", "/v1/egress", "The hosts outside that were called", list[views.OutsideView]),
     Operation("condition", "get", "/v1/condition", "What may go wrong soon", views.ConditionView),
     Operation(
         "stat",

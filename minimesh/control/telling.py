@@ -10,7 +10,9 @@ from minimesh.control.failing import given_up
 from minimesh.control.journal import MESH, Journal, message_of
 from minimesh.control.report import LogLine, Note, Reporter, ServiceEvent, Trouble
 from minimesh.control.world import World
+from minimesh.dataplane import Seen
 from minimesh.model.clock import Clock
+from minimesh.model.egress import OUTSIDE
 from minimesh.supervise import logs
 from minimesh.supervise.status import InstanceStatus, State
 from minimesh.telemetry import Audit
@@ -99,6 +101,11 @@ class Telling:
         for audit in news:
             self._journal.add(audit.destination, "audit", str(audit))
 
+    def outside(self, seen: Iterable[Seen]) -> None:
+        """Hosts that were called for the first time."""
+        for each in seen:
+            self._journal.add(each.source, OUTSIDE, _first_call(each))
+
     def full(self, full: frozenset[str]) -> None:
         """When a listener begins to leave callers waiting, and when it is over; at most once a second."""
         for name in sorted(full - self._full):
@@ -112,3 +119,11 @@ class Telling:
         program = next((each for each in world.programs if each.name == status.name), None)
         if program is not None and not program.task:
             self._report(Trouble(given_up(world.project, status, program.env)))
+
+
+def _first_call(seen: Seen) -> str:
+    """What is said of the first call of somebody to a host."""
+    if seen.listed:
+        return f"calls {seen.target}" if seen.passed else f"was refused {seen.target}, though it lists it"
+    what = "calls" if seen.passed else "was refused"
+    return f'{what} {seen.target}, which it does not list: egress = ["{seen.target}"]'

@@ -352,6 +352,17 @@ class GraphView(TypedDict):
     links: list[LinkView]
 
 
+class OutsideView(TypedDict):
+    """A host outside that a caller has asked its proxy for. host: with its port, or `other` for all that are too many
+    to be counted by name. listed: in `egress` of the caller, as the file has it now. refused: of the requests."""
+
+    source: str
+    host: str
+    listed: bool
+    requests: int
+    refused: int
+
+
 class ConditionView(TypedDict):
     """What may go wrong soon. listeners_full: those whose callers wait. Lost lines are not in the files."""
 

@@ -27,6 +27,7 @@ from minimesh.dataplane.grpc import is_grpc
 from minimesh.dataplane.paths import canonical
 from minimesh.dataplane.router import host_of
 from minimesh.model.address import LOOPBACK, Address
+from minimesh.model.egress import OUTSIDE
 from minimesh.model.project import GATEWAY, Gateway, Project
 from minimesh.model.reason import METHOD_NOT_ALLOWED, NO_ROUTE
 from minimesh.model.route import Route
@@ -218,6 +219,8 @@ def running_graph(mesh: Mesh, window: float) -> GraphView:
             "active": edge["active"],
         }
     nodes = [_node(project, name, states.get(name)) for name in _members(project)]
+    if any(callee == OUTSIDE for _, callee in links):
+        nodes.append({"name": OUTSIDE, "kind": "address", "state": None})
     return {"project": project.name, "nodes": nodes, "links": [*links.values()]}
 
 

@@ -2,6 +2,7 @@
 
 from minimesh.dataplane.codec import FAST, Codec
 from minimesh.dataplane.codecs import codec_named
+from minimesh.dataplane.egress.outside import Seen
 from minimesh.dataplane.plane import (
     DataPlane,
     EndpointStatistics,
@@ -23,6 +24,7 @@ __all__ = [
     "Open",
     "OpenListener",
     "OpenPool",
+    "Seen",
     "Statistics",
     "codec_named",
 ]

@@ -203,6 +203,10 @@ def test_the_graph_has_what_may_be_and_what_is(mesh: Running) -> None:
     assert all(link["configured"] for link in links.values())
 
 
+def test_nobody_has_called_a_host_outside(mesh: Running) -> None:
+    assert mesh.api.get("/v1/egress") == []
+
+
 def test_the_condition(mesh: Running) -> None:
     condition = mesh.api.get("/v1/condition")
     assert 0 < condition["descriptors"] < condition["descriptors_limit"]

@@ -16,6 +16,7 @@ def test_there_are_pages_with_commands() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_says_what_is_printed(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MINIMESH_FILE", "MINIMESH_PROJECT", "GREETING", "STRIPE_KEY"):
+    proxies = [name for each in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY") for name in (each, each.lower())]
+    for name in ("MINIMESH_FILE", "MINIMESH_PROJECT", "GREETING", "STRIPE_KEY", *proxies):
         monkeypatch.delenv(name, raising=False)
     play(page, tmp_path)

@@ -63,9 +63,15 @@ class Access:
             return ""
         return f'{target} is not listed: egress = ["{target}"] in {self._caller} lets it be called'
 
-    def refusal(self, target: Target, address: IpAddress) -> str:
+    def own(self, target: Target, address: IpAddress) -> str:
+        """That it is the mesh itself, or a service of it."""
         if target.port in self._own and is_this_machine(address):
             return f"port {target.port} of this machine is the mesh's own: services are called by their names"
+        return ""
+
+    def refusal(self, target: Target, address: IpAddress) -> str:
+        if why := self.own(target, address):
+            return why
         if self.rules.lets_reach(target, address):
             return ""
         listed = Target(str(address), target.port)
@@ -145,8 +151,9 @@ class ForwardProxy(Listener):
 
     def _to_outside(self, head: RequestHead, target: Target, tunnel: bool) -> Plan:
         access = self._access
-        why = access.not_listed(target)
         address = literal(target.host)
+        why = access.own(target, address) if address is not None else ""
+        why = why or access.not_listed(target)
         if not why and address is not None:
             why = access.refusal(target, address)
         if why:
