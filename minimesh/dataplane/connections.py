@@ -159,7 +159,7 @@ class ClientConnection(ClientStream, Dialled):
         raise NotImplementedError
 
     def go_on(self) -> None:
-        """Just made of an inherited socket: idle, and it has served before."""
+        """Just made, and nobody needs it yet: idle, and when it is used it may be stale."""
         raise NotImplementedError
 
 

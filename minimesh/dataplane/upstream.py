@@ -52,7 +52,7 @@ class EndpointPool:
         self.wheel = upstream.wheel
         self.idle_limit = upstream.spec.timeouts.idle
         self.keep_limit = KEPT_SECONDS
-        self._dialling = 0
+        self._dialling = self._opening = 0
         self._waiting: deque[Dial] = deque()
         self._upstream = upstream
         self._idle: list[ClientConnection] = []
@@ -72,8 +72,8 @@ class EndpointPool:
 
     @property
     def active(self) -> int:
-        """Exchanges on its connections, connections that are being dialled for one, flows that are owed an answer."""
-        return len(self._open) - len(self._idle) + self._dialling + len(self._waiting) + self._hub.active + self._owed
+        """Exchanges on its connections, or that wait for one; flows that are owed an answer."""
+        return len(self._open) - len(self._idle) + self._opening + len(self._waiting) + self._hub.active + self._owed
 
     @property
     def idle(self) -> int:
@@ -116,13 +116,16 @@ class EndpointPool:
         return dial
 
     def fall_back(self, dial: Dial) -> None:
-        """Dial as HTTP/1, after an attempt at HTTP/2 or without one. A loop that is behind would let too many dials run
-        into their limit: what comes beyond waits for one of these, or for a connection that is free before."""
-        if self._dialling < MOST_DIALS:
+        """Wait for a connection of HTTP/1, after an attempt at HTTP/2 or without one: first come, first served, by one
+        that is dialled or one that becomes free, since an endpoint that takes few at once leaves others outside.
+        As many are dialled as wait, but not more at once than a loop that is behind can follow."""
+        self._waiting.append(dial)
+        self._dial_for_them()
+
+    def _dial_for_them(self) -> None:
+        while self._dialling < min(len(self._waiting), MOST_DIALS):
             self._dialling += 1
-            self._upstream.spawn(self._dial(dial))
-        else:
-            self._waiting.append(dial)
+            self._upstream.spawn(self._dial())
 
     def spawn_dial(self, hub: Hub) -> None:
         self._upstream.spawn(hub.dial_one())
@@ -213,24 +216,23 @@ class EndpointPool:
         connection.go_on()
         self.release(connection)
 
-    async def _dial(self, dial: Dial) -> None:
+    async def _dial(self) -> None:
         made = await self._connect(self._client)
         self._dialling -= 1
-        exchange, dial.exchange = dial.exchange, None
         if isinstance(made, tuple):
-            while exchange is not None:
+            # Whoever would have no dial any more is told as well: it would only wait to hear the same.
+            while len(self._waiting) > self._dialling and (exchange := self._next()) is not None:
                 exchange.client_failed(*made)
-                exchange = self._next()
             return
-        if self._waiting:
-            self.fall_back(self._waiting.popleft())
         self._open.add(made)
+        exchange = self._next()
         if exchange is None:
-            # Its caller left. Kept, it would be a connection that no answer has shown to be good.
-            made.transport.close()
+            made.go_on()
+            self.release(made)
         else:
             made.attend(exchange)
             exchange.client_ready(made)
+        self._dial_for_them()
 
     def _client(self) -> ClientConnection:
         """What speaks on a connection that carries one exchange at a time."""
@@ -238,12 +240,12 @@ class EndpointPool:
 
     def open(self, tunnel: Opens) -> None:
         """A connection that is the tunnel's own, which comes as `opened` or `not_opened`, never during this call."""
-        self._dialling += 1
+        self._opening += 1
         self._upstream.spawn(self._open_for(tunnel))
 
     async def _open_for(self, tunnel: Opens) -> None:
         made = await self._connect(lambda: tunnel.far_side(self))
-        self._dialling -= 1
+        self._opening -= 1
         if isinstance(made, tuple):
             tunnel.not_opened(*made)
         else:

@@ -88,10 +88,8 @@ async def test_what_comes_meanwhile_waits(stage: Stage) -> None:
     assert await stage.service.silent(), "nothing begins while it is frozen"
     passed = {early for one in stage.plane.hand_over().listeners for _, early in one.connections}
     assert passed == {GET[:9], GET, b""}
-    async with next_image(stage) as plane, stage.service.serving(OK):
+    async with next_image(stage) as plane, stage.service.serving(OK, service):
         await half.send(GET[9:])
-        await service.request()
-        await service.send(OK)
         for caller in (half, piped, idle, late):
             assert (await caller.answer()).body == b"ok"
         stage.telemetry = plane._around.telemetry

@@ -32,8 +32,8 @@ async def kept(stage: Stage, number: int) -> tuple[list[Peer], list[Peer]]:
     for caller in callers:
         await caller.send(request())
         services.append(await stage.service.accept())
+        await services[-1].head()
     for caller, service in zip(callers, services, strict=True):
-        await service.head()
         await service.send(OK)
         await caller.answer()
     assert stage.idle == number
@@ -342,3 +342,15 @@ async def test_a_hundred_callers_at_once_share_what_is_free(stage: Stage) -> Non
         await asyncio.gather(*(converse() for _ in range(100)))
     assert len(stage.services[0].peers) <= 100
     assert {(record.status, record.cut) for record in stage.records} == {(200, "")}
+
+
+async def test_a_service_that_takes_few_at_once_is_served_by_what_becomes_free(stage: Stage) -> None:
+    """Python's own servers let five wait. A SYN that finds no place comes again after a second: too late."""
+    service = Service(backlog=1)
+    stage.services.append(service)
+    stage.open(ports=(service.port,), timeouts=Timeouts(connect=0.9))
+    callers = [await stage.call() for _ in range(24)]
+    async with service.serving(OK):
+        for caller in callers:
+            await caller.send(request())
+        assert [(await caller.answer()).status for caller in callers] == [200] * len(callers)

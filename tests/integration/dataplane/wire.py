@@ -246,8 +246,8 @@ class Service:
             peer.close()
 
     @asynccontextmanager
-    async def serving(self, answer: bytes) -> AsyncIterator[None]:
-        """Meanwhile answer every request with these bytes, on as many connections as come."""
+    async def serving(self, answer: bytes, *known: Peer) -> AsyncIterator[None]:
+        """Meanwhile answer every request with these bytes, on as many connections as come, and on `known` ones."""
 
         async def converse(peer: Peer) -> None:
             try:
@@ -259,6 +259,8 @@ class Service:
 
         async def accept() -> None:
             async with asyncio.TaskGroup() as group:
+                for peer in known:
+                    group.create_task(converse(peer))
                 while True:
                     connection, _ = await asyncio.get_running_loop().sock_accept(self.socket)
                     self.peers.append(peer := Peer(connection))

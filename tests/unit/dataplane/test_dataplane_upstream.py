@@ -151,7 +151,7 @@ def test_why_it_could_not_be_had(said: bool | OSError | None, reason: Reason) ->
     asyncio.run(run())
 
 
-def test_a_caller_that_left_gets_nothing_and_keeps_nothing() -> None:
+def test_a_caller_that_left_gets_nothing_and_its_connection_is_kept() -> None:
     async def run() -> None:
         loop = Loop(lambda host: True)
         upstream = upstream_of(loop)
@@ -162,7 +162,7 @@ def test_a_caller_that_left_gets_nothing_and_keeps_nothing() -> None:
         await asyncio.wait_for(asyncio.gather(*upstream._tasks), 5)
         loop.transports[0].settle()
         assert not waiting.over.is_set()
-        assert (pool.active, pool.idle, loop.transports[0].closed) == (0, 0, True)
+        assert (pool.active, pool.idle, loop.transports[0].closed) == (0, 1, False)
 
     asyncio.run(run())
 
@@ -260,21 +260,70 @@ def test_a_connection_that_becomes_free_goes_to_who_waits() -> None:
         pool = upstream_of(loop, connect=5.0).pools[0]
         first = await dialled(pool)
         answers = False
-        crowd(pool, module.MOST_DIALS)
-        gone, next_ = Waiting(), Waiting()
+        gone = Waiting()
         pool.dial(gone, REQUEST).exchange = None
-        pool.dial(next_, REQUEST)
+        next_, last = crowd(pool, 2)
         assert first.stream is not None
         first.stream.send_head(REQUEST, b"id", b"", b"", True)
         loop.transports[0].feed(OK)
         assert first.ended
         assert next_.stream is first.stream
         assert gone.stream is None
+        assert last.stream is None
         assert pool.idle == 0
         next_.stream.send_head(REQUEST, b"id", b"", b"", True)
         loop.transports[0].feed(OK)
         assert next_.ended
+        assert last.stream is first.stream
+        last.stream.send_head(REQUEST, b"id", b"", b"", True)
+        loop.transports[0].feed(OK)
         assert pool.idle == 1
+
+    asyncio.run(run())
+
+
+def test_a_dial_whose_exchange_is_served_already_serves_the_next_or_is_kept() -> None:
+    async def run() -> None:
+        loop = Loop(lambda host: True)
+        pool = upstream_of(loop).pools[0]
+        first = await dialled(pool)
+        second, third = crowd(pool, 2)
+        assert first.stream is not None
+        first.stream.send_head(REQUEST, b"id", b"", b"", True)
+        loop.transports[0].feed(OK)
+        assert second.stream is first.stream, "before its own dial is through"
+        await asyncio.wait_for(third.over.wait(), 5)
+        assert third.stream is not None
+        assert third.stream is not first.stream
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert (len(loop.transports), pool.idle, pool.active) == (3, 1, 2)
+
+    asyncio.run(run())
+
+
+def test_no_more_are_dialled_than_wait() -> None:
+    """A dial that nobody needs any more is there for who comes next."""
+
+    async def run() -> None:
+        answers = True
+
+        def answer(host: str) -> bool | None:
+            return True if answers else None
+
+        loop = Loop(answer)
+        pool = upstream_of(loop, connect=5.0).pools[0]
+        first = await dialled(pool)
+        answers = False
+        for _ in range(5):
+            (other,) = crowd(pool, 1)
+            assert first.stream is not None
+            first.stream.send_head(REQUEST, b"id", b"", b"", True)
+            loop.transports[0].feed(OK)
+            assert other.stream is first.stream
+            first = other
+            await asyncio.sleep(0)
+        assert len(loop.dialled) == 2
 
     asyncio.run(run())
 
