@@ -351,7 +351,7 @@ class Certifier:
     async def activate(self, text: str) -> Entry:
         """Raises StepError, StartError, NotWrittenError."""
         async with self._lock:
-            entry = self.book.meant(text, None, State.PREPARED)
+            entry = self.book.meant(text, State.PREPARED)
             maker, now = Maker(self._folder, self._project), self.clock.wall()
             await self._commit(await to_thread.run_sync(maker.activated, self._state.authorities, entry, now))
         self._told(entry, "active: it signs from now on")
@@ -360,7 +360,7 @@ class Certifier:
     async def taint(self, text: str) -> Entry:
         """Raises StepError, NotWrittenError."""
         async with self._lock:
-            entry = self.book.meant(text, None, State.OLD)
+            entry = self.book.meant(text, State.OLD)
             await self._commit(self._with_book(self.book.tainted(entry, self.clock.wall())))
             count = await self._reissue()
         self._told(entry, f"tainted: {count} certificates issued anew")
@@ -369,7 +369,7 @@ class Certifier:
     async def revoke_authority(self, text: str) -> Entry:
         """Raises StepError, NotWrittenError."""
         async with self._lock:
-            entry = self.book.meant(text, None, State.TAINTED, State.OLD)
+            entry = self.book.meant(text, State.TAINTED, State.OLD)
             after = self._with_book(self.book.revoked(entry, self.clock.wall()))
             await self._reissue(after.book)
             await self._commit(after)
@@ -432,8 +432,8 @@ async def begun(
     book, leaves, barred = await store.ask(load)
     state = _State(Authorities(book, kept.keys if kept else ()), {each.serial: each for each in leaves}, barred)
     certifier = Certifier(trust, store, folder, project, clock, rng, state)
-    await to_thread.run_sync(Maker(folder, project).sweep, book)
     await certifier.start(kept.svids if kept else ())
+    await to_thread.run_sync(Maker(folder, project).sweep, certifier.book)
     return certifier
 
 

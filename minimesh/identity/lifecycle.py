@@ -76,16 +76,22 @@ class Book:
     def of(self, kind: Kind, *states: State) -> list[Entry]:
         return [each for each in self.entries if each.kind is kind and (not states or each.state in states)]
 
-    def meant(self, text: str, kind: Kind | None, *states: State) -> Entry:
-        """The one whose id begins so; with no text, the only one in these states. Raises StepError."""
-        known = [each for each in self.entries if kind is None or each.kind is kind]
-        found = [each for each in known if (each.key_id.hex().startswith(text) if text else each.state in states)]
+    def meant(self, text: str, *states: State) -> Entry:
+        """The one whose id begins so; with no text, the only one in the first of these states that any is in. What
+        hangs on one that is meant goes with it. Raises StepError."""
+        if text:
+            found = [each for each in self.entries if each.key_id.hex().startswith(text)]
+        else:
+            by_state = ([each for each in self.entries if each.state is state] for state in states)
+            found = next(filter(None, by_state), [])
+        roots = {each.key_id for each in found if each.kind is Kind.ROOT}
+        found = [each for each in found if each.kind is Kind.ROOT or each.root not in roots]
         if len(found) == 1:
             return found[0]
         if text:
             raise StepError(f"{'several authorities begin' if found else 'no authority begins'} with {text}", LIST)
-        what = " or ".join(states)
-        raise StepError(f"{'several authorities are' if found else 'no authority is'} {what}: say which", LIST)
+        what = f"{found[0].state}: say which" if found else " or ".join(states)
+        raise StepError(f"{'several authorities are' if found else 'no authority is'} {what}", LIST)
 
     def prepared(self, entry: Entry) -> "Book":
         """With a new one. Raises StepError where one of its kind is prepared already."""

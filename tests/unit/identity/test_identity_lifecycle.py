@@ -118,13 +118,15 @@ def test_an_old_one_may_sign_again_and_a_tainted_one_never() -> None:
 
 def test_they_are_meant_by_the_beginning_of_an_id_or_by_being_the_only_one() -> None:
     book = started().prepared(entry(Kind.ROOT, "r2"))
-    assert book.meant("7232", None) == the(book, "r2")
-    assert book.meant("", None, State.PREPARED) == the(book, "r2")
+    assert book.meant("7232") == the(book, "r2")
+    assert book.meant("", State.PREPARED) == the(book, "r2")
     for text, message in (("72", "several authorities begin"), ("ff", "no authority begins"), ("", "no authority is")):
         with pytest.raises(StepError, match=message):
-            book.meant(text, None, State.TAINTED)
-    with pytest.raises(StepError, match="several authorities are active: say which"):
-        book.meant("", None, State.ACTIVE)
+            book.meant(text, State.TAINTED)
+    assert book.meant("", State.TAINTED, State.ACTIVE) == the(book, "r1")
+    two = Book((*book.entries, entry(Kind.INTERMEDIATE, "i3", "r1"), entry(Kind.INTERMEDIATE, "i4", "r1")))
+    with pytest.raises(StepError, match="several authorities are prepared: say which"):
+        two.meant("", State.PREPARED)
 
 
 STEPS = st.tuples(st.sampled_from(["prepare", "activate", "taint", "revoke"]), st.integers(0, 20))
