@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from minimesh.control import codes, signing
@@ -27,6 +27,8 @@ class Authorities:
 
     book: Book
     keys: tuple[Authority, ...] = ()
+    above: Authority | None = field(default=None, repr=False, compare=False)
+    """The user's authority as it was read last."""
 
     @property
     def signing(self) -> Entry:
@@ -52,14 +54,14 @@ class Authorities:
     def with_book(self, book: Book) -> "Authorities":
         """Keys of what may not sign any more are forgotten."""
         usable = {each.key_id for each in book.of(Kind.INTERMEDIATE, State.PREPARED, State.ACTIVE)}
-        return Authorities(book, tuple(each for each in self.keys if each.key_id in usable))
+        return Authorities(book, tuple(each for each in self.keys if each.key_id in usable), self.above)
 
     def with_intermediate(self, made: Authority, source: Source, trust_domain: str, now: float) -> "Authorities":
         """One more, which signs from now on."""
         entry = described(made, Kind.INTERMEDIATE, State.ACTIVE, source, trust_domain, now)
         book = self.book.without(lambda each: each.kind is Kind.INTERMEDIATE and each.key_id == entry.key_id)
         book = Book((*book.relieved(Kind.INTERMEDIATE, now).entries, entry))
-        return Authorities(book, (*self.keys, made)).with_book(book)
+        return Authorities(book, (*self.keys, made), self.above).with_book(book)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,10 @@ class Maker:
             book, above = self._brought(book, ca, now) if ca else self._own(book, now)
             root = book.active(Kind.ROOT)
         signs = book.active(Kind.INTERMEDIATE)
-        known = before.with_book(book)
+        known = replace(before.with_book(book), above=above if ca else None)
         if (
-            signs is not None
+            before.above in (None, known.above)
+            and signs is not None
             and root is not None
             and (signs.root, signs.source, signs.trust_domain) == (root.key_id, source, domain)
             and known.knows_key(signs)
@@ -130,7 +133,7 @@ class Maker:
         entry = described(made, kind, State.PREPARED, source, domain, now)
         book = before.book.prepared(entry)
         keys = before.keys if kind is Kind.ROOT else (*before.keys, made)
-        return Authorities(book, keys).with_book(book), entry
+        return replace(before, book=book, keys=keys).with_book(book), entry
 
     def activated(self, before: Authorities, entry: Entry, now: float) -> Authorities:
         """Raises StepError, StartError."""

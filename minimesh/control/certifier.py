@@ -26,6 +26,7 @@ from minimesh.identity.svid import Svid
 from minimesh.identity.trust import Contents, Trust
 from minimesh.model.clock import Clock
 from minimesh.model.identity import Identity
+from minimesh.model.issuing import CaFiles
 from minimesh.model.project import Project
 from minimesh.model.several import several
 from minimesh.policy.renewal import is_due, renew_at, retry_in
@@ -82,7 +83,7 @@ class Certifier:
         self.tell: Callable[[str, str, str], None] = lambda *_: None
         self.store = store
         self._folder = folder
-        self._project = project
+        self.project = project
         self.clock = clock
         self._rng = rng
         self._state = state
@@ -101,7 +102,7 @@ class Certifier:
 
     @property
     def svid_ttl(self) -> float:
-        return self._project.issuing.svid_ttl
+        return self.project.issuing.svid_ttl
 
     @property
     def kept(self) -> Kept:
@@ -135,17 +136,18 @@ class Certifier:
         Those who are not in it any more keep theirs until `released`.
         """
         async with self._lock:
-            before = self._project
-            if (project.issuing.ca, project.trust_domain) != (before.issuing.ca, before.trust_domain):
+            before = self.project
+            same = (project.issuing.ca, project.trust_domain) == (before.issuing.ca, before.trust_domain)
+            if not same or isinstance(project.issuing.ca, CaFiles):  # which may hold another one now
                 await self._settle(project)
             anew = project.issuing.svid_ttl != before.issuing.svid_ttl
-            self._project = project
+            self.project = project
             await self._cover(anew=anew)
 
     def released(self) -> None:
         """The project that was taken counts: nobody else needs a certificate."""
-        wanted = subjects(self._project)
-        self.trust.trust_domain = self._project.trust_domain
+        wanted = subjects(self.project)
+        self.trust.trust_domain = self.project.trust_domain
         self._state.issued = {each: issued for each, issued in self._state.issued.items() if each in wanted}
         self._publish()
 
@@ -163,7 +165,7 @@ class Certifier:
     async def _cover(self, *, anew: bool = False) -> None:
         """Everybody has a certificate with the right names. anew: a new one at any rate."""
         known, barred = self._state.issued, self._state.barred
-        wanted = {each: names for each, names in subjects(self._project).items() if each not in barred}
+        wanted = {each: names for each, names in subjects(self.project).items() if each not in barred}
         await self._issue(
             {each: names for each, names in wanted.items() if anew or each not in known or known[each].names != names}
         )
@@ -171,8 +173,8 @@ class Certifier:
     async def start(self, svids: Collection[Svid] = ()) -> None:
         """Everybody has a certificate; these were issued by an earlier image of this process. Raises StartError."""
         async with self._lock:
-            await self._settle(self._project)
-            good, wanted = self.book.issuers(self.clock.wall()) - self.book.given_up(), subjects(self._project)
+            await self._settle(self.project)
+            good, wanted = self.book.issuers(self.clock.wall()) - self.book.given_up(), subjects(self.project)
             for svid in svids:
                 if svid.issuer in good and svid.identity in wanted and svid.identity not in self._state.barred:
                     due = renew_at(svid.not_before, svid.not_after, self._rng.random())
@@ -213,7 +215,7 @@ class Certifier:
             raise ClockError("the clock is set to a time before the root of this project was made")
         if entry.key_id == entry.root or not is_half_way(entry, now):
             return
-        maker = Maker(self._folder, self._project)
+        maker = Maker(self._folder, self.project)
         await self._commit(await to_thread.run_sync(maker.replaced, self._state.authorities, now))
         self._told(self._state.authorities.signing, "active: it signs from now on")
 
@@ -281,7 +283,7 @@ class Certifier:
             if barred:
                 await self.store.change(lambda connection: table.unbar(connection, barred))
                 self._state.barred -= barred
-            wanted = subjects(self._project)
+            wanted = subjects(self.project)
             await self._issue({each: wanted[each] for each in identities})
         for each in identities:
             self.tell(each.service, "certificate", "renewed")
@@ -331,7 +333,7 @@ class Certifier:
                 name = identity.service
                 raise StepError(f"the certificates of {name} are revoked", f"minimesh cert renew {name}")
             now, signer = self.clock.wall(), self._state.authorities.signer
-            names = subjects(self._project)[identity]
+            names = subjects(self.project)[identity]
             svid = await to_thread.run_sync(issue, signer, identity, names, now, self.svid_ttl)
             leaf = _leaf(svid, "export")
             await self.store.change(lambda connection: table.add_leaves(connection, [leaf]))
@@ -342,7 +344,7 @@ class Certifier:
     async def prepare(self, kind: Kind) -> Entry:
         """Raises StepError, StartError, NotWrittenError, OSError."""
         async with self._lock:
-            maker, now = Maker(self._folder, self._project), self.clock.wall()
+            maker, now = Maker(self._folder, self.project), self.clock.wall()
             after, entry = await to_thread.run_sync(maker.prepared, self._state.authorities, kind, now)
             await self._commit(after)
         self._told(entry, "prepared")
@@ -352,7 +354,7 @@ class Certifier:
         """Raises StepError, StartError, NotWrittenError."""
         async with self._lock:
             entry = self.book.meant(text, State.PREPARED)
-            maker, now = Maker(self._folder, self._project), self.clock.wall()
+            maker, now = Maker(self._folder, self.project), self.clock.wall()
             await self._commit(await to_thread.run_sync(maker.activated, self._state.authorities, entry, now))
         self._told(entry, "active: it signs from now on")
         return entry
@@ -374,7 +376,7 @@ class Certifier:
             await self._reissue(after.book)
             await self._commit(after)
             if entry.kind is Kind.ROOT and entry.source is Source.OWN:
-                await to_thread.run_sync(Maker(self._folder, self._project).forget, entry)
+                await to_thread.run_sync(Maker(self._folder, self.project).forget, entry)
         self._told(entry, "revoked: nothing that it signed counts any more")
         return entry
 

@@ -6,6 +6,8 @@ from glob import escape
 from pathlib import Path
 
 from minimesh.control.world import World
+from minimesh.model.issuing import CaFiles
+from minimesh.model.project import Project
 from minimesh.model.service import Service, Task
 from minimesh.spec.render import printable
 from minimesh.supervise.watching.globs import is_magic
@@ -46,8 +48,14 @@ def files_of(world: World) -> list[Path]:
     return [
         *world.loaded.files,
         *(file.path for each in programs if each.process for file in each.process.env_files),
+        *_authority_of(world.project),
         *(path for each in world.project.services.values() if (path := descriptors_of(each)) is not None),
     ]
+
+
+def _authority_of(project: Project) -> tuple[Path, ...]:
+    ca = project.issuing.ca
+    return (ca.cert, ca.key) if isinstance(ca, CaFiles) else ()
 
 
 def descriptors_of(service: Service) -> Path | None:

@@ -38,7 +38,7 @@ class JwksPlace(Kind[Path | str]):
             return _url(node, text, secure=True)
         path = node.folder / text
         try:
-            keys = json.loads(_content(node, path))
+            keys = json.loads(content(node, path))
         except (ValueError, RecursionError):
             keys = None
         if not isinstance(keys, dict) or not isinstance(keys.get("keys"), list):
@@ -71,7 +71,7 @@ class UsersPlace(Kind[Path | Mapping[str, str]]):
         if not isinstance(node.value, str):
             self.wrong_type(node)
         path = node.folder / node.text()
-        _content(node, path)
+        content(node, path)
         return path
 
 
@@ -82,7 +82,7 @@ def _hash(node: Node) -> str:
     return node.text()
 
 
-def _content(node: Node, path: Path) -> bytes:
+def content(node: Node, path: Path) -> bytes:
     try:
         return read_plain_file(path, LARGEST)
     except OSError as error:

@@ -22,6 +22,7 @@ UNREADABLE = "MM019"
 ENV_FILE = "MM020"
 PROFILE_OFF = "MM021"
 DESCRIPTORS = "MM022"
+OPEN_KEY = "MM025"
 
 explain: dict[str, str] = {
     SYNTAX: """\
@@ -109,4 +110,7 @@ it imports (protoc puts them in with --include_imports), none of its methods has
 one of those is wrong: a path that is no path template, a field that the request does not have. A warning tells of
 a path that another method has before it. The set is made by
 `protoc --include_imports --descriptor_set_out=api.pb api.proto`, or by `buf build -o api.pb`.""",
+    OPEN_KEY: """\
+The key of an authority is read only where nobody but its owner can read or change it: whoever has it can be any
+service. If others could read it until now, think of it as lost, and have another one made.""",
 }

@@ -19,6 +19,7 @@ from minimesh.spec import (
     cors,
     egress,
     fieldname,
+    identity,
     names,
     networks,
     paths,
@@ -65,6 +66,7 @@ _PLACE = _HOST.removesuffix("?")
 PATTERNS: Mapping[Callable[[str], object], str] = {
     units.duration: _DURATION,
     units.duration_or_zero: _DURATION,
+    identity.ttl: _DURATION,
     units.duration_range: rf"\s*{_DURATION}\s*(\.\.\s*{_DURATION}\s*)?",
     units.size: _quantity(units.SIZES),
     names.name: names.NAME.pattern,
@@ -144,6 +146,7 @@ def schema_of(kind: Kind[object]) -> Schema:
 @schema_of.register(auth.ProviderName)
 @schema_of.register(authplaces.JwksPlace)
 @schema_of.register(authorization.CallerName)
+@schema_of.register(identity.CertificateFile)
 def _any_text(_: Kind[object]) -> Schema:
     return {"type": "string"}
 

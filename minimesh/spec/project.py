@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from minimesh.model.auth import Auth, Provider
+from minimesh.model.issuing import Issuing
 from minimesh.model.project import AccessLog, Gateway, LogLimits, Project
 from minimesh.model.route import Route
 from minimesh.model.service import Service, Task
@@ -14,6 +15,7 @@ from minimesh.spec.authorization import check_callers
 from minimesh.spec.cycles import check_cycles
 from minimesh.spec.defaults import with_defaults
 from minimesh.spec.gateway import GATEWAY
+from minimesh.spec.identity import IDENTITY
 from minimesh.spec.include import INCLUDE
 from minimesh.spec.many import MapOf
 from minimesh.spec.mesh import MESH, Mesh
@@ -52,6 +54,7 @@ class Sections:
     access_log: AccessLog | None
     logs: LogLimits
     auth: Mapping[str, Provider]
+    issuing: Issuing
 
 
 def _defaults(_: Fields) -> None:
@@ -77,13 +80,14 @@ def _sections(fields: Fields) -> Sections:
         fields.get(TELEMETRY, None),
         fields.get(LOGS, LogLimits()),
         fields.get(PROVIDERS, {}),
+        fields.get(IDENTITY, Issuing()),
     )
 
 
 FILE = Table(
-    (VERSION, INCLUDE, MESH, DEFAULTS, PROVIDERS, GATEWAY, SERVICES, TASKS, TELEMETRY, LOGS),
+    (VERSION, INCLUDE, MESH, IDENTITY, DEFAULTS, PROVIDERS, GATEWAY, SERVICES, TASKS, TELEMETRY, LOGS),
     _sections,
-    later=("identity", "gateways", "slo", "inspector", "peers", "store", "quotas"),
+    later=("gateways", "slo", "inspector", "peers", "store", "quotas"),
 )
 
 
@@ -115,6 +119,7 @@ def read_project(document: Node, file: Path) -> Project:
         access_log=said.access_log,
         logs=said.logs,
         auth=said.auth,
+        issuing=said.issuing,
     )
 
 

@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 
+from minimesh.spec.identity import CertificateFile
 from minimesh.spec.interpolate import Hole, interpolate
 from minimesh.spec.kinds import Either, Folder, Off, Parsed, ShellText, TemplateText
 from minimesh.spec.many import ListOf, OneOrMore
@@ -72,7 +73,7 @@ def at_root(value: object, kind: Kind[object], node: Node) -> object:
     if folder == root or not isinstance(value, str) or Path(value).is_absolute():
         return value
     before = os.path.relpath(folder, root)
-    if isinstance(kind, Folder | EnvFileName | LogFile):
+    if isinstance(kind, Folder | EnvFileName | LogFile | CertificateFile):
         return os.path.normpath(Path(before, value))
     if isinstance(kind, Parsed) and kind.parse is pattern:
         return f"{before}/{value}"

@@ -12,7 +12,7 @@ EVERYTHING = Path(__file__).parent / "contract/everything.toml"
 
 NOT_BUILT = """
 mesh.attest
-identity defaults.retries gateways slo inspector peers store quotas telemetry.prometheus telemetry.otlp
+defaults.retries gateways slo inspector peers store quotas telemetry.prometheus telemetry.otlp
 gateway.https
 gateway.routes.method gateway.routes.header gateway.routes.query gateway.routes.claim
 gateway.routes.request_headers gateway.routes.response_headers
@@ -36,6 +36,8 @@ BUILT = [
     'include = ["a.toml", "b/**/*.toml"]',
     '[mesh]\nhop = "memory"',
     '[mesh]\nsecurity = "strict"\nauthorization = "open"',
+    '[identity]\nca = { sign = ["step", "ca", "sign", "-", "-"] }',
+    '[identity]\nca = { cert = "ca.pem", key = "ca.key" }',
     '[gateway]\ntcp = [{ listen = 15432, to = "web" }, { listen = 15443, sni = "*.a.test", to = "web" }]\n' + SERVICE,
     '[gateway]\nhttp = "127.0.0.1:7080"',
     '[[gateway.routes]]\npath = "~^/v[0-9]+/"\nto = "web"\n' + SERVICE,
@@ -144,6 +146,9 @@ def root(tmp_path: Path) -> Path:
         (tmp_path / file).write_text("")
     (tmp_path / "jwks.json").write_text('{"keys": []}')
     (tmp_path / "staff.htpasswd").write_text("")
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    (tmp_path / "ca.key").touch(0o600)
+    (tmp_path / "ca.key").write_text("-----BEGIN PRIVATE KEY-----\n")
     return tmp_path
 
 

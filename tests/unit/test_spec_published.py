@@ -37,6 +37,9 @@ def test_the_reference_file_is_a_project_as_it_is_and_with_every_key_set(tmp_pat
     (tmp_path / "api.pb").write_bytes(LIBRARY)
     (tmp_path / "jwks.json").write_text('{"keys": []}')
     (tmp_path / "users.htpasswd").write_text("")
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    (tmp_path / "ca.key").touch(0o600)
+    (tmp_path / "ca.key").write_text("-----BEGIN PRIVATE KEY-----\n")
     assert max(map(len, text.splitlines())) <= WIDTH
     for version in (text, every):
         file = tmp_path / "minimesh.toml"
