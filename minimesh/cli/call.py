@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 from minimesh.cli.context import Context
 from minimesh.cli.errors import CommandError, Exit, usage
 from minimesh.cli.options import Argument, Command, Option
+from minimesh.cli.process import vouch
 from minimesh.cli.text import escape, milliseconds
 from minimesh.cli.values import duration, header, method
 
@@ -43,6 +44,8 @@ def call(
 
     view: PortsView = context.get(f"/v1/services/{segment(svc)}/ports")
     way = _way(view, caller)
+    if way["caller"] != "gateway":
+        vouch(context, way["caller"])
     address = urlsplit(f"http://{way['address']}")
     body = _body(data)
     headers = [*_host(way), *header]

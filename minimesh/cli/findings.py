@@ -153,6 +153,7 @@ def about_mesh(client: Client) -> Iterator[Finding]:
     text = f"{plural(lost, 'line')} of {', '.join(names)} could not be written" if lost else "no line was lost"
     yield Finding("mesh", "logs", "warn" if lost else "ok", text, "df -h .minimesh")
     yield from about_calls_around(client)
+    yield from _about_callers(mesh, condition)
 
 
 def _about_loop(mesh: MeshView) -> Iterator[Finding]:
@@ -188,6 +189,18 @@ def about_calls_around(client: Client) -> Iterator[Finding]:
         if event.get("kind") == AROUND:
             help_ = f"minimesh port {event['service']}"
             yield Finding("mesh", "around", "warn", event["message"], help_)
+
+
+def _about_callers(mesh: MeshView, condition: ConditionView) -> Iterator[Finding]:
+    """Whether callers are who they call as."""
+    for one in condition["unattested"]:
+        text = f"{one['message']} ({plural(one['connections'], 'connection')})"
+        yield Finding("mesh", "callers", "warn", text, "minimesh tap -o json")
+    if mesh["attest"] == "off":
+        text = "nobody looks whether callers are processes of the services as which they call"
+        yield Finding("mesh", "callers", "ok", text)
+    elif not condition["unattested"]:
+        yield Finding("mesh", "callers", "ok", f"all that were seen are who they call as (attest = {mesh['attest']})")
 
 
 def about_services(client: Client) -> Iterator[Finding]:

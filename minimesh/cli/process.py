@@ -34,6 +34,7 @@ def execute(
     from minimesh.control.client import segment  # noqa: PLC0415 - the client costs 60 ms
 
     view: EnvView = context.get(f"/v1/services/{segment(svc)}/env")
+    vouch(context, svc)
     environment = {**(view["env"] or os.environ), **view["mesh_env"]}
     environment.update({name: os.environ[name] for name in OURS if name in os.environ})
     environment.update(env)
@@ -43,6 +44,16 @@ def execute(
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
     become(program, environment)
+
+
+def vouch(context: Context, svc: str) -> None:
+    """Has this process, and what it becomes or starts, known as one that may call as a service."""
+    from minimesh.control.client import RefusedError, segment  # noqa: PLC0415 - the client costs 60 ms
+
+    try:
+        context.client().post(f"/v1/services/{segment(svc)}/vouch")
+    except RefusedError as error:
+        context.note(f"the mesh will take its calls for a stranger's: {error}")
 
 
 def become(program: tuple[str, ...], environment: dict[str, str]) -> NoReturn:

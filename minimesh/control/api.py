@@ -16,6 +16,7 @@ from starlette.routing import Route
 from minimesh import __version__
 from minimesh.control import bodies, live, openapi, outside, refusal, runs, show, startstop, ways
 from minimesh.control.apply import Applied
+from minimesh.control.attesting import AVAILABLE
 from minimesh.control.auth.keyring import NoSuchKeyError
 from minimesh.control.handover import HandoverError
 from minimesh.control.journal import MESH
@@ -76,6 +77,13 @@ class _Api:
     async def environment(self, request: Request) -> Response:
         name = self._known(request.path_params["name"])
         return JSONResponse(show.environment_view(self._mesh, name))
+
+    async def vouch(self, request: Request) -> Response:
+        name = self._known(request.path_params["name"])
+        pid = request.client.port if request.client else 0
+        if AVAILABLE and not (pid and self._mesh.attesting.guests.let_in(pid, name)):
+            raise ApiError(409, "unknown_process", "the process that asks cannot be seen from here")
+        return Response(status_code=204)
 
     async def change(self, request: Request) -> Response:
         name, verb = self._known(request.path_params["name"]), request.path_params["verb"]

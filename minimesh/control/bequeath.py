@@ -71,6 +71,7 @@ def bequest(mesh: Mesh, lock: int, control: int, signals: int, frozen_at: float,
         "logs": [_log_state(log, LOG_CHARACTERS // len(logs)) for log in logs],
         "journal": mesh.journal.kept(),
         "identity": _identity_state(mesh.certifier.kept),
+        "guests": [(pid, guest.service, guest.start) for pid, guest in mesh.attesting.guests.known().items()],
     }
     descriptors = [control, *_descriptors(listeners, pools), *inherited.descriptors(supervisor)]
     return seal(mesh.prepared.run.run_id, mesh.image, lock, signals, descriptors, body)

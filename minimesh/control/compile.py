@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
+from minimesh.control.attesting import in_force
 from minimesh.control.environment import address_variable
 from minimesh.control.layout import Layout, callees, callers, pairs, proxied, takes_calls
 from minimesh.control.names import is_literal, is_loopback
 from minimesh.model.address import Address, Dialable, UnixAddress, loopback
+from minimesh.model.attest import Attest
 from minimesh.model.edge import Edge
 from minimesh.model.egress import Origination
 from minimesh.model.identity import Identity
@@ -182,6 +184,7 @@ def _outbound(project: Project, layout: Layout, caller: str, callee: str) -> Lis
         (Route(to=callee, where=service.where),),
         opaque=service.opaque,
         datagrams=service.datagrams,
+        attest=Attest.OFF if service.datagrams else in_force(project.attest),
     )
 
 
@@ -196,7 +199,8 @@ def _proxy(project: Project, layout: Layout, caller: str) -> Listener:
     )
     hosts = tuple((name, _instead(service)) for name, service in services.items())
     proxy = Proxy(project.egress, member.egress, _inside(domain, hosts, layout.ports), member.where)
-    return Listener(ListenerKind.PROXY, layout.proxies[caller], identity_of(project, caller), routes, proxy=proxy)
+    address, source = layout.proxies[caller], identity_of(project, caller)
+    return Listener(ListenerKind.PROXY, address, source, routes, proxy=proxy, attest=in_force(project.attest))
 
 
 @lru_cache(maxsize=2)

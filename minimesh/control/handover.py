@@ -114,7 +114,8 @@ class Body(TypedDict):
     watched: wall time up to which every change of a watched file has been seen to. frozen_at: when it began to let
     callers wait. cut: exchanges that did not end in time. control: descriptor of the
     control socket. limit: soft limit of descriptors that programs get. scaled: of services, the replicas asked for and
-    those that the file had then. endpoints: of each service, name and addresses.
+    those that the file had then. endpoints: of each service, name and addresses. guests: pid, service and start of
+    processes that were let in as one.
     """
 
     started: float
@@ -138,6 +139,7 @@ class Body(TypedDict):
     logs: list[LogState]
     journal: list[EventView]
     identity: NotRequired[IdentityState]
+    guests: NotRequired[list[tuple[int, str, int]]]
 
 
 class Envelope(TypedDict):

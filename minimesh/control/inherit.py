@@ -24,6 +24,7 @@ from minimesh.model.address import Address, Dialable, UnixAddress
 from minimesh.model.identity import Identity
 from minimesh.model.snapshot import Endpoint
 from minimesh.spec.load import Loaded
+from minimesh.supervise.lineage import Guest
 from minimesh.supervise.logs import LogLine, Stream
 from minimesh.supervise.runfile import Run
 from minimesh.telemetry import Telemetry
@@ -128,6 +129,7 @@ def _remember(mesh: Mesh, body: Body) -> None:
     """Counts, logs and events."""
     restore(body["count"], mesh.telemetry.counters, mesh.windows)
     mesh.journal.restore(body["journal"])
+    mesh.attesting.guests.restore({pid: Guest(service, start) for pid, service, start in body.get("guests", ())})
     for log in body["logs"]:
         lines = [
             LogLine(time, log["service"], replica, Stream(stream), text, at)

@@ -12,6 +12,7 @@ from anyio import to_thread
 from minimesh import __version__
 from minimesh.control.accesswriter import AccessLogKeeper
 from minimesh.control.apply import Changes
+from minimesh.control.attesting import Attesting
 from minimesh.control.auth.authentication import Authentication
 from minimesh.control.autoscaler import Autoscaler
 from minimesh.control.bypass import Bypasses
@@ -106,6 +107,10 @@ class Mesh:
             turns=self.turns,
             leaders=prepared.folder.leaders,
         )
+        self.attesting = Attesting(
+            asyncio.get_running_loop(), prepared.run.run_id, self.supervisor.running, self.telling.stranger
+        )
+        plane.attestor = self.attesting
         self.serving = Serving(prepared.world, snapshot, plane, clock)
         self.changes = Changes(
             prepared.world,
@@ -159,6 +164,7 @@ class Mesh:
         async with AsyncExitStack() as stack:
             stack.callback(self.logs.close)
             stack.callback(self.plane.close)
+            stack.callback(self.attesting.close)
             stack.callback(self.collector.close)
             self.collector.take_over(self.clock.monotonic())
             await stack.enter_async_context(self.supervisor)

@@ -74,6 +74,15 @@ OPERATIONS = (
         mistakes=(404, 409),
     ),
     Operation(
+        "vouch",
+        "post",
+        "/v1/services/{name}/vouch",
+        "The process that asks, known by its end of the socket, and what it starts may call as this service or task",
+        None,
+        204,
+        mistakes=(404, 409),
+    ),
+    Operation(
         "change",
         "post",
         "/v1/services/{name}/{verb}",

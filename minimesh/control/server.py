@@ -1,10 +1,7 @@
 """uvicorn's HTTP/1.1 on the control socket, in the mesh's own loop."""
 
 import asyncio
-import os
 import socket
-import struct
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -15,18 +12,26 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from minimesh.control.peer import peer_of
+
 LAST_PATIENCE = 1.0
 """Seconds for answers that are under way when the API ends."""
+
+
+PROCESS = "process"
+"""Whose `client` is no host and port, but this and its pid."""
 
 
 class OwnerProtocol(H11Protocol):
     """Talks to processes of the same user and of root only. The mode of the socket says so too, where it counts."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        if not _may_talk(transport.get_extra_info("socket")):
+        peer = peer_of(transport.get_extra_info("socket"))
+        if not peer.may_talk:
             transport.abort()
             return
         super().connection_made(transport)
+        self.client = (PROCESS, peer.pid)
 
 
 @asynccontextmanager
@@ -69,11 +74,3 @@ async def _end(state: ServerState) -> None:
 def _remove(path: Path) -> None:
     with suppress(OSError):
         path.unlink()
-
-
-def _may_talk(peer: socket.socket) -> bool:
-    if sys.platform != "linux":
-        return True
-    size = struct.calcsize("3i")
-    _pid, uid, _gid = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
-    return uid in (0, os.getuid())

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from minimesh import __version__
 from minimesh.control.apply import Applied
+from minimesh.control.attesting import Stranger, in_force
 from minimesh.control.compile import identity_of, service_names
 from minimesh.control.environment import mesh_environment
 from minimesh.control.layout import callees, callers, pairs, takes_calls
@@ -26,6 +27,7 @@ from minimesh.control.views import (
     ReloadView,
     ServiceView,
     StatView,
+    StrangerView,
 )
 from minimesh.dataplane import Statistics
 from minimesh.model.address import LOOPBACK, Address
@@ -73,6 +75,7 @@ def mesh_view(mesh: Mesh) -> MeshView:
         "image": mesh.image,
         "upgraded": mesh.upgraded,
         "hop": mesh.project.hop.value,
+        "attest": in_force(mesh.project.attest).value,
         "trust_domain": mesh.project.trust_domain,
         "codec": mesh.codec.name,
         "loop": _loop_view(mesh),
@@ -194,8 +197,21 @@ def condition_view(mesh: Mesh) -> ConditionView:
         "descriptors": open_descriptors(),
         "descriptors_limit": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
         "listeners_full": sorted(mesh.plane.full()),
+        "unattested": [_stranger_view(each) for each in mesh.attesting.strangers()],
         "log_lines_lost": {log.service: log.dropped for log in mesh.logs if log.dropped},
         "access_lines_lost": mesh.access_log.dropped,
+    }
+
+
+def _stranger_view(stranger: Stranger) -> StrangerView:
+    found = stranger.found
+    return {
+        "caller": stranger.caller or None,
+        "callee": stranger.callee,
+        "program": found.program or found.why,
+        "pid": found.pid or None,
+        "connections": stranger.connections,
+        "message": str(stranger),
     }
 
 

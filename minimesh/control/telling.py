@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import anyio
 
+from minimesh.control.attesting import Stranger
 from minimesh.control.bypass import Bypass
 from minimesh.control.failing import given_up
 from minimesh.control.journal import MESH, Journal, message_of
@@ -18,6 +19,8 @@ from minimesh.supervise.status import InstanceStatus, State
 from minimesh.telemetry import Audit
 
 IMPATIENCE = 1.0
+UNATTESTED = "unattested"
+"""Kind of the events that tell of callers that are not who they call as."""
 
 
 class Telling:
@@ -105,6 +108,12 @@ class Telling:
         """Hosts that were called for the first time."""
         for each in seen:
             self._journal.add(each.source, OUTSIDE, _first_call(each))
+
+    def stranger(self, stranger: Stranger) -> None:
+        """As with a bypass: who does it by hand knows it."""
+        self._journal.add(stranger.callee, UNATTESTED, str(stranger))
+        if stranger.found.other:
+            self._report(Note(str(stranger)))
 
     def full(self, full: frozenset[str]) -> None:
         """When a listener begins to leave callers waiting, and when it is over; at most once a second."""

@@ -76,7 +76,8 @@ class UpgradedView(TypedDict):
 
 class MeshView(TypedDict):
     """The running mesh as a whole. generation: of the snapshot that the data plane has. image: one more with
-    each upgrade."""
+    each upgrade. attest: what becomes of callers that are not who they call as; "off" where the system tells nothing
+    of them."""
 
     project: str
     version: str
@@ -90,6 +91,7 @@ class MeshView(TypedDict):
     image: int
     upgraded: UpgradedView | None
     hop: str
+    attest: str
     trust_domain: str
     codec: str
     loop: LoopView
@@ -363,6 +365,18 @@ class OutsideView(TypedDict):
     refused: int
 
 
+class StrangerView(TypedDict):
+    """A program that calls as a service whose process it is not. caller None: it came by the address that several
+    share. connections: since the start, of all its processes; pid: of the first, None where it could not be told."""
+
+    caller: str | None
+    callee: str
+    program: str
+    pid: int | None
+    connections: int
+    message: str
+
+
 class ConditionView(TypedDict):
     """What may go wrong soon. listeners_full: those whose callers wait. Lost lines are not in the files."""
 
@@ -370,6 +384,7 @@ class ConditionView(TypedDict):
     descriptors_limit: int
     listeners_full: list[str]
     log_lines_lost: dict[str, int]
+    unattested: list[StrangerView]
     access_lines_lost: int
 
 

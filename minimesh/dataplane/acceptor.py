@@ -5,14 +5,21 @@ import contextlib
 import errno
 import socket
 from collections.abc import Mapping
+from functools import partial
 
 from minimesh.dataplane.bound import Around, Bound
 from minimesh.dataplane.connections import ServerConnection
 from minimesh.dataplane.upstream import Upstream
 from minimesh.model import snapshot
+from minimesh.model.address import Address
+from minimesh.model.attest import Attest, Ends, Found, Question
+from minimesh.model.caller import Attested, Caller
+from minimesh.model.egress import OUTSIDE
 
 BACKLOG = 4096
 ACCEPTS_A_TURN = 64
+ATTESTED_WITHIN = 1.0
+"""Seconds in which it has to be known whose process a caller is, where that is asked for before anything else."""
 _REST = 0.25
 _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -26,13 +33,19 @@ class Acceptor(Bound):
         self._unopened = 0
         self._connections: set[ServerConnection] = set()
         self._rest: asyncio.TimerHandle | None = None
+        self._held: dict[socket.socket, tuple[bytes, asyncio.TimerHandle]] = {}
+        """Nobody knows yet whose they are, and nothing is read of them before."""
 
     @property
     def connections(self) -> int:
-        return len(self._connections) + self._unopened
+        return len(self._connections) + self._unopened + len(self._held)
 
     def apply(self, spec: snapshot.Listener, upstreams: Mapping[str, Upstream]) -> None:
+        unknown = self.spec.attest is Attest.OFF and spec.attest is Attest.ENFORCE
         super().apply(spec, upstreams)
+        if unknown:
+            for connection in tuple(self._connections):
+                connection.drain()
         self._make_room()
 
     def _connection(self) -> ServerConnection:
@@ -68,15 +81,36 @@ class Acceptor(Bound):
             self.adopt(accepted)
 
     def adopt(self, accepted: socket.socket, early: bytes = b"") -> None:
+        if self.spec.attest is Attest.OFF:
+            self.take(accepted, early, self.caller)
+            return
+        try:
+            question = self._question(accepted)
+        except OSError:
+            accepted.close()  # it has left already
+            return
+        if self.spec.attest is Attest.ENFORCE:
+            late = Found(Attested.UNKNOWN, why=f"a caller that is not known after {ATTESTED_WITHIN:g} s")
+            timer = self._loop.call_later(ATTESTED_WITHIN, self._known, accepted, late)
+            self._held[accepted] = early, timer
+            self._attestor.ask(question, partial(self._known, accepted))
+        else:
+            caller = Caller(self.spec.source)
+            self.take(accepted, early, caller)
+            self._attestor.ask(question, partial(_fill_in, caller))
+
+    def take(self, accepted: socket.socket, early: bytes, caller: Caller) -> None:
+        """Serve a connection of which it is known whose it is, or does not matter."""
         self._unopened += 1
-        task = self._loop.create_task(self._adopt(accepted, early))
+        connection = self._connection()
+        connection.known_as(caller)
+        if early:
+            connection.inherit(early)
+        task = self._loop.create_task(self._adopt(connection, accepted, early))
         self._adopting.add(task)
         task.add_done_callback(self._adopting.discard)
 
-    async def _adopt(self, accepted: socket.socket, early: bytes) -> None:
-        connection = self._connection()
-        if early:
-            connection.inherit(early)
+    async def _adopt(self, connection: ServerConnection, accepted: socket.socket, early: bytes) -> None:
         try:
             await self._loop.connect_accepted_socket(lambda: connection, accepted)
         except OSError:
@@ -86,6 +120,29 @@ class Acceptor(Bound):
             return
         if early:
             connection.go_on()
+
+    # --- whose they are ----------------------------------------------------------------------------------------
+
+    def _question(self, accepted: socket.socket) -> Question:
+        """Raises OSError."""
+        ends = Ends(Address(*accepted.getpeername()[:2]), Address(*accepted.getsockname()[:2]))
+        to = OUTSIDE if self.spec.kind is snapshot.ListenerKind.PROXY else self.spec.routes[0].to
+        return Question(ends, self.spec.callers or frozenset((self.source,)), to)
+
+    def _known(self, accepted: socket.socket, found: Found) -> None:
+        """Of one that waits for it; the first to say so counts."""
+        early, timer = self._held.pop(accepted, (b"", None))
+        if timer is None:
+            return
+        timer.cancel()
+        own = self._find(f"{found.service}{self.name}") if self.spec.callers else self
+        if isinstance(own, Acceptor) and found.service:
+            own.take(accepted, early, own.caller_found(found))
+        else:
+            self.take(accepted, early, self.caller_found(found))
+
+    def caller_found(self, found: Found) -> Caller:
+        return Caller(self.spec.source, found.attested, found.who)
 
     def _pause(self) -> None:
         """Leave callers in the backlog rather than accept what cannot be served."""
@@ -136,6 +193,10 @@ class Acceptor(Bound):
         left = tuple(self._connections)
         for connection in left:
             connection.abort()
+        for accepted, (_, timer) in self._held.items():
+            timer.cancel()
+            accepted.close()
+        self._held.clear()
         return len(left)
 
     # --- handed over to the next image of this process ---------------------------------------------------------
@@ -162,7 +223,12 @@ class Acceptor(Bound):
 
     def hand_over(self) -> tuple[int, list[tuple[int, bytes]]]:
         idle = [each for each in self._connections if each.busy_since() is None]
-        return self._socket.fileno(), [each.hand_over() for each in idle]
+        held = [(accepted.fileno(), early) for accepted, (early, _) in self._held.items()]
+        return self._socket.fileno(), [*held, *(each.hand_over() for each in idle)]
+
+
+def _fill_in(caller: Caller, found: Found) -> None:
+    caller.attested, caller.who = found.attested, found.who
 
 
 def _busy_since(connection: ServerConnection) -> float | None:

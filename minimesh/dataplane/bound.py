@@ -5,18 +5,19 @@ import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from minimesh.dataplane.attestor import Attestor, Nobody
 from minimesh.dataplane.gates import Gatekeeper, Guardian
 from minimesh.dataplane.ids import RandomBits
 from minimesh.dataplane.upstream import Upstream
 from minimesh.dataplane.wheel import Wheel
 from minimesh.model import snapshot
-from minimesh.model.caller import Caller
+from minimesh.model.caller import Attested, Caller
 from minimesh.telemetry import CounterKey, Telemetry
 
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What all the addresses of a plane share."""
+    """What all the addresses of a plane share. find: another of them, by its name."""
 
     loop: asyncio.AbstractEventLoop
     wheel: Wheel
@@ -25,6 +26,8 @@ class Around:
     random_bits: RandomBits
     gatekeepers: Sequence[Gatekeeper] = ()
     guardians: Sequence[Guardian] = ()
+    attestor: Attestor = Nobody()
+    find: Callable[[str], "Bound | None"] = lambda _: None
 
 
 class Bound:
@@ -38,7 +41,9 @@ class Bound:
         self.limits = spec.limits
         self.name = spec.name
         self.source = spec.source.service
-        self.caller = Caller(spec.source)
+        # What comes from outside comes as the gateway, which is the mesh itself.
+        known = spec.kind is snapshot.ListenerKind.GATEWAY
+        self.caller = Caller(spec.source, Attested.YES if known else Attested.UNKNOWN)
         self.wheel = around.wheel
         self.ring = telemetry.ring
         self.unrouted = telemetry.counters.of(CounterKey(self.source, "", "-"))
@@ -49,6 +54,8 @@ class Bound:
         self.paused = False
         self.address: tuple[str, int] = bound.getsockname()[:2]
         """Where it really is (or was, once it drains)."""
+        self._attestor = around.attestor
+        self._find = around.find
         self._gatekeepers = around.gatekeepers
         self._guardians = around.guardians
         self._counters = telemetry.counters

@@ -462,7 +462,6 @@ class Exchange:
         if reason is not None or cut:
             code = cut if reason is None else reason.code
             counters.reasons[code] = counters.reasons.get(code, 0) + 1
-        pool = self._pool
         origin.ring.append(
             (
                 self._traceparent,
@@ -474,7 +473,7 @@ class Exchange:
                 "" if route is None else route.destination,
                 counters.key.route,
                 origin.name,
-                "" if pool is None else pool.name,
+                "" if self._pool is None else self._pool.name,
                 head.method,
                 head.authority,
                 head.target,
@@ -490,6 +489,7 @@ class Exchange:
                 status,
                 0 if received is None else received.count,
                 0 if sent is None else sent.count,
+                server.caller,
             )
         )
         if route is not None:

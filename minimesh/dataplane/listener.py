@@ -12,6 +12,7 @@ from minimesh.dataplane.connections import ServerConnection, Starts
 from minimesh.dataplane.doorway import Doorway
 from minimesh.dataplane.exchange import Exchange
 from minimesh.dataplane.gated import GatedExchange
+from minimesh.dataplane.gates import Gate
 from minimesh.dataplane.heads import RequestHead
 from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.plan import BoundRoute, Plan
@@ -19,8 +20,11 @@ from minimesh.dataplane.router import Router, host_of
 from minimesh.dataplane.streams import ServerStream
 from minimesh.dataplane.transcoding import exchange as transcoding
 from minimesh.dataplane.transcoding.lane import Work
+from minimesh.dataplane.unattested import Unattested, objection
 from minimesh.dataplane.upstream import Upstream
 from minimesh.model import snapshot
+from minimesh.model.address import Address
+from minimesh.model.attest import Attest
 from minimesh.model.reason import CROSS_SITE, FOREIGN_HOST, IP_NOT_ALLOWED, NO_ROUTE, Reason
 from minimesh.model.route import Route
 from minimesh.telemetry.counters import CounterKey
@@ -46,22 +50,27 @@ class Listener(Acceptor):
         self._domain = b""
         self._named: frozenset[bytes] = frozenset()
         self._transcodes = False
+        self._shut: BoundRoute | None = None
+        """Where callers have to be known: what one that is not is answered by."""
 
     def apply(self, spec: snapshot.Listener, upstreams: Mapping[str, Upstream]) -> None:
         super().apply(spec, upstreams)
-        self._hosts = self._own_hosts() if spec.kind is snapshot.ListenerKind.OUTBOUND else frozenset()
+        paired = spec.kind in (snapshot.ListenerKind.OUTBOUND, snapshot.ListenerKind.SHARED)
+        self._hosts = self._own_hosts() if paired else frozenset()
         self._doorway = Doorway(spec.edge, "http") if spec.kind is snapshot.ListenerKind.GATEWAY else None
+        strict = paired and spec.attest is Attest.ENFORCE
         routes = [(route, self._bound(route, upstreams[route.to])) for route in (*spec.routes, *spec.names)]
         self.router = Router((route.host, route.path, bound) for route, bound in routes)
-        self.make = GatedExchange if any(bound.gates for _, bound in routes) else Exchange
+        self._shut = self._bound(spec.routes[0], upstreams[spec.routes[0].to], Unattested(spec)) if strict else None
+        self.make = GatedExchange if strict or any(bound.gates for _, bound in routes) else Exchange
         self._transcodes = any(upstreams[route.to].transcoded is not False for route in (*spec.routes, *spec.names))
         self._domain = f".{spec.domain}".encode() if spec.domain else b""
         self._named = frozenset((route.host or "").encode() for route in spec.names)
 
-    def _bound(self, route: Route, upstream: Upstream) -> BoundRoute:
+    def _bound(self, route: Route, upstream: Upstream, *first: Gate) -> BoundRoute:
         counters = self._counters.of(CounterKey(self.source, route.to, route.name))
         gates = tuple(gate for keeper in self._gatekeepers for gate in keeper.gates(self.spec, route, upstream.spec))
-        return BoundRoute(route, upstream, counters, self.spec.source, gates)
+        return BoundRoute(route, upstream, counters, self.spec.source, (*first, *gates))
 
     def _connection(self) -> ServerConnection:
         return self._codec.server(self)
@@ -72,9 +81,14 @@ class Listener(Acceptor):
 
     def _own_hosts(self) -> frozenset[bytes]:
         """What a program may call an outbound address: a web page that was tricked into calling it says another."""
-        port = self.address[1]
-        names = ("127.0.0.1", "localhost", "[::1]", self.spec.address.host, *(route.to for route in self.spec.routes))
-        return frozenset(text.encode() for name in names for text in (name, f"{name}:{port}"))
+        addresses = (Address(self.spec.address.host, self.address[1]), *((self.spec.also,) if self.spec.also else ()))
+        names = ("127.0.0.1", "localhost", "[::1]", *(route.to for route in self.spec.routes))
+        return frozenset(
+            text.encode()
+            for address in addresses
+            for name in (*names, address.host)
+            for text in (name, f"{name}:{address.port}")
+        )
 
     # --- requests ----------------------------------------------------------------------------------------------
 
@@ -110,6 +124,8 @@ class Listener(Acceptor):
         route = self.router.find(head.authority, head.path, head.grpc and head.method == b"POST")
         if route is None:
             return self._refusal(NO_ROUTE, f"{head.authority.decode('latin-1')}{head.path.decode('latin-1')}")
+        if self._shut is not None and objection(self.spec, server.caller):
+            route = self._shut
         return Plan(self.router, route, route.outgoing(head, forwarded))
 
     def _stranger(self, head: RequestHead) -> Plan | None:

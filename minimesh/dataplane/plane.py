@@ -11,6 +11,7 @@ from random import Random, SystemRandom
 from socket import SOCK_DGRAM, SOCK_STREAM, socket
 
 from minimesh.dataplane.acceptor import bind
+from minimesh.dataplane.attestor import Attestor, Nobody
 from minimesh.dataplane.bound import Around, Bound
 from minimesh.dataplane.codec import FAST, Codec
 from minimesh.dataplane.corsgate import CorsGates
@@ -29,6 +30,7 @@ from minimesh.dataplane.upstream import Upstream
 from minimesh.dataplane.wheel import TICK, Wheel
 from minimesh.model import snapshot
 from minimesh.model.address import Dialable
+from minimesh.model.attest import Found, Question
 from minimesh.model.clock import Clock
 from minimesh.model.grpc import Status
 from minimesh.model.identity import Identity
@@ -104,7 +106,8 @@ class DataPlane:
     """Owns listeners, upstreams and the wheel. All calls on the loop's own thread.
 
     gatekeepers: in the order in which a request passes their gates; those of the caller's side first, behind CORS.
-    guardians: the same for those who bring only bytes."""
+    guardians: the same for those who bring only bytes. attestor: to be put in place by whoever can say whose process a
+    caller is."""
 
     def __init__(
         self,
@@ -123,6 +126,7 @@ class DataPlane:
         self.codec = codec
         self._random = random or Random(SystemRandom().getrandbits(128))
         self._wheel = Wheel(clock.monotonic())
+        self._listeners: dict[str, Bound] = {}
         self._around = Around(
             loop,
             self._wheel,
@@ -131,10 +135,12 @@ class DataPlane:
             self._random.getrandbits,
             (CorsGates(), *gatekeepers),
             tuple(guardians),
+            self,
+            self._listeners.get,
         )
+        self.attestor: Attestor = Nobody()
         self._outbox = Outbox(loop.call_soon)
         self._outside = Outside(loop, self._wheel, self._outbox, codec, clock.monotonic, look_up)
-        self._listeners: dict[str, Bound] = {}
         self._leaving: set[Bound] = set()
         self._upstreams: dict[str, Upstream] = {}
         self._gone: set[Upstream] = set()
@@ -317,6 +323,10 @@ class DataPlane:
     def address(self, name: str) -> tuple[str, int]:
         """Where a listener really is (its port was 0, say)."""
         return self._listeners[name].address
+
+    def ask(self, question: Question, then: Callable[[Found], None]) -> None:
+        """Implements Attestor, for the listeners."""
+        self.attestor.ask(question, then)
 
     async def call(self, service: str, path: str, message: bytes) -> list[bytes]:
         """Asks a service something of the mesh's own, by gRPC. Raises CallFailed."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from minimesh.model.address import Address
+from minimesh.model.attest import Attest
 from minimesh.model.auth import Auth, Provider
 from minimesh.model.authorization import Authorization, Security
 from minimesh.model.egress import Egress, Intercept
@@ -95,6 +96,7 @@ class Project:
     root: Path
     file: Path
     hop: Hop = Hop.MEMORY
+    attest: Attest = Attest.OBSERVE
     egress: Egress = Egress.OBSERVE
     intercept: Intercept = Intercept.ADDRESS
     security: Security = Security.STANDARD

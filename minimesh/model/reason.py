@@ -34,6 +34,7 @@ CROSS_SITE = Reason("cross_site", 403, "a web page of another site may not call 
 IP_NOT_ALLOWED = Reason("ip_not_allowed", 403, "callers from this address may not come in", Fault.CLIENT)
 CORS_ORIGIN = Reason("cors_origin", 403, "pages of this origin may not call {service}", Fault.CLIENT)
 CORS_PREFLIGHT = Reason("cors_preflight", 204, "a browser asked whether a page may call {service}", Fault.CLIENT)
+UNATTESTED = Reason("unattested", 403, "only processes of its callers may call {service} here", Fault.CLIENT)
 NO_PROXY_REQUEST = Reason(
     "no_proxy_request", 400, "this is a forward proxy: it is asked for http://HOST/PATH, or by CONNECT", Fault.CLIENT
 )
@@ -93,6 +94,7 @@ REASONS: dict[str, Reason] = {
         IP_NOT_ALLOWED,
         CORS_ORIGIN,
         CORS_PREFLIGHT,
+        UNATTESTED,
         NO_PROXY_REQUEST,
         EGRESS_REFUSED,
         NOT_CALLED,

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from minimesh.model.caller import Attested
+
 
 class Record(NamedTuple):
     """One finished exchange. Plain fields, so that the data plane can leave a bare tuple in this order.
@@ -18,7 +20,8 @@ class Record(NamedTuple):
     ended the exchange early; both "" where the service's own answer passed whole.
     target, host and method hold what came, as text with every byte over 0x7e and below 0x20 still raw:
     escape before showing. bytes are of bodies. tries counts endpoints asked (0: none). grpc_status: of a gRPC call,
-    else -1. messages: of a gRPC call, else 0.
+    else -1. messages: of a gRPC call, else 0. attested: whether the caller's process was its own (Attested);
+    process: which one it was, or why that is not known.
     """
 
     id: str
@@ -47,3 +50,5 @@ class Record(NamedTuple):
     grpc_status: int = -1
     messages_in: int = 0
     messages_out: int = 0
+    attested: str = Attested.UNKNOWN
+    process: str = ""

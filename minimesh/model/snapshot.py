@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from minimesh.model.address import Address, Dialable
+from minimesh.model.attest import Attest
 from minimesh.model.auth import Auth
 from minimesh.model.authorization import Authorization, Rules
 from minimesh.model.edge import NO_EDGE, Edge
@@ -54,6 +55,7 @@ class Upstream:
 class ListenerKind(StrEnum):
     GATEWAY = "gateway"
     OUTBOUND = "outbound"
+    SHARED = "shared"
     PROXY = "proxy"
 
 
@@ -78,7 +80,9 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A bound address where traffic enters, and as whom. An outbound listener has one route, to its callee.
+    """A bound address where traffic enters, and as whom. An outbound listener has one route, to its callee. A shared
+    one too, and several `callers`: whoever comes is passed on to its own outbound listener, and refused where it has
+    none.
 
     opaque: what enters is passed on as bytes; the host of a route is then a server name of TLS, and its path is any.
     datagrams: it comes without a connection, and is passed on as it is too.
@@ -86,7 +90,9 @@ class Listener:
     may send from outside.
 
     names: hosts that lead to one service each, all below `domain` (`shop.localhost`); other hosts below it that no
-    route has are nobody's. domain "": there are none. edge: what is asked of who comes from outside."""
+    route has are nobody's. domain "": there are none. edge: what is asked of who comes from outside.
+
+    attest: what is asked of who comes. also: another address at which the callee of an outbound listener is called."""
 
     kind: ListenerKind
     address: Address
@@ -101,6 +107,9 @@ class Listener:
     auth: Auth | None = None
     made: tuple[str, ...] = ()
     proxy: Proxy | None = None
+    attest: Attest = Attest.OFF
+    callers: frozenset[str] = frozenset()
+    also: Address | None = None
 
     @property
     def name(self) -> str:
@@ -108,6 +117,8 @@ class Listener:
             return f"{self.source.service}:{self.address.port}"
         if self.kind is ListenerKind.GATEWAY:
             return self.source.service
+        if self.kind is ListenerKind.SHARED:
+            return f"->{self.routes[0].to}"
         return f"{self.source.service}->{OUTSIDE if self.kind is ListenerKind.PROXY else self.routes[0].to}"
 
 

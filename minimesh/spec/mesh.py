@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from minimesh.model.attest import Attest
 from minimesh.model.authorization import Authorization, Security
 from minimesh.model.egress import Egress, Intercept
 from minimesh.model.project import Hop
+from minimesh.spec.attest import ATTEST
 from minimesh.spec.egress import INTERCEPT, MODE
 from minimesh.spec.kinds import Choice, Parsed
 from minimesh.spec.names import name, trust_domain
@@ -18,6 +20,7 @@ class Mesh:
     name: str | None = None
     trust_domain: str | None = None
     hop: Hop = Hop.MEMORY
+    attest: Attest = Attest.OBSERVE
     egress: Egress = Egress.OBSERVE
     intercept: Intercept = Intercept.ADDRESS
     security: Security = Security.STANDARD
@@ -53,6 +56,7 @@ def _mesh(fields: Fields) -> Mesh:
         fields.get(NAME, None),
         fields.get(TRUST_DOMAIN, None),
         fields.get(HOP, Hop.MEMORY),
+        fields.get(ATTEST, Attest.ENFORCE if strict else Attest.OBSERVE),
         fields.get(MODE, Egress.REGISTERED if strict else Egress.OBSERVE),
         fields.get(INTERCEPT, Intercept.ADDRESS),
         security,
@@ -63,9 +67,8 @@ def _mesh(fields: Fields) -> Mesh:
 MESH = Key(
     "mesh",
     Table(
-        (NAME, TRUST_DOMAIN, HOP, MODE, INTERCEPT, SECURITY, AUTHORIZATION),
+        (NAME, TRUST_DOMAIN, HOP, ATTEST, MODE, INTERCEPT, SECURITY, AUTHORIZATION),
         _mesh,
-        later=("attest",),
         example='{ name = "shop" }',
     ),
     "the project as a whole",

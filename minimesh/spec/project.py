@@ -109,6 +109,7 @@ def read_project(document: Node, file: Path) -> Project:
         root=reading.root,
         file=file,
         hop=said.mesh.hop,
+        attest=said.mesh.attest,
         egress=said.mesh.egress,
         intercept=said.mesh.intercept,
         security=said.mesh.security,

@@ -1,4 +1,4 @@
-"""Which TCP sockets there are, and which process has one open. On Linux; elsewhere nothing is found.
+"""Which sockets there are, and which process has one open. On Linux; elsewhere nothing is found.
 
 By sock_diag(7), where the kernel picks out what is asked for, else from /proc/net/tcp. A socket is known by its inode,
 and whoever has it open shows that in /proc/<pid>/fd. Calls take from 0.1 ms to some ten, the more the more processes
@@ -9,36 +9,41 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from minimesh.model.address import Address
+from minimesh.model.attest import Ends
 
 ESTABLISHED, LISTEN = 1, 10
 """States of a socket, as in the kernel's tcp_states.h."""
 
 _SOCK_DIAG, _BY_FAMILY = 4, 20
-_DUMP = 0x301
+_ONE, _DUMP = 0x1, 0x301
 _ERROR, _DONE = 2, 3
 _HEADER = struct.Struct("=IHHII")
-# inet_diag_req_v2 and inet_diag_msg: family, state(s), two ports, two hosts; the message's uid is left out.
+# inet_diag_req_v2 and inet_diag_msg: family, state(s), two ports, two hosts; of the message the user and the inode.
 _REQUEST = struct.Struct("=BBBxI2s2s16s16sI8s")
-_MESSAGE = struct.Struct("=BBxx2s2s16s16s28xI")
+_MESSAGE = struct.Struct("=BBxx2s2s16s16s24xII")
+_ANY_COOKIE = b"\xff" * 8
 _BYTECODE, _JUMP, _D_EQ = 1, 1, 12
 _CONDITION, _OPERATION = struct.Struct("=BBHxxH"), struct.Struct("=BBH")
+_ANY_HOST = ("0.0.0.0", "::")
 _MAPPED = bytes(10) + b"\xff\xff"
 _PORTS_AT_ONCE = 256
 _PATIENCE = 2.0
 
 
 class Socket(NamedTuple):
-    """A TCP socket of this machine: its own end, the other one (port 0 where it listens), and its inode."""
+    """A socket of this machine: its own end, the other one (port 0 where it listens), its inode (0: it belongs to no
+    process any more), and its user."""
 
     local: Address
     remote: Address
     inode: int
+    user: int = -1
 
 
 def listening(port: int | None = None) -> list[Socket]:
@@ -56,6 +61,18 @@ def callers(ports: Collection[int]) -> list[Socket]:
         return [one for piece in pieces for one in _ask(ESTABLISHED, dports=piece)]
     among = frozenset(wanted)
     return [one for one in _table(ESTABLISHED) if one.remote.port in among] if wanted else []
+
+
+def exactly(wanted: Sequence[Ends]) -> list[Socket | None]:
+    """The socket that has each of these as its ends; None: there is none (any more), or it belongs to no process.
+
+    A socket of datagrams need not know its other end. In some 5 µs each, however many sockets there are.
+    """
+    try:
+        return _ask_each(wanted)
+    except (OSError, struct.error):
+        tables = {kind: list(_table(ESTABLISHED, kind)) for kind in map(_protocol, wanted)}
+        return [_listed_with(each, tables[_protocol(each)]) for each in wanted]
 
 
 def owners(inodes: Iterable[int], pids: Iterable[int]) -> dict[int, int]:
@@ -91,12 +108,53 @@ def _ask(state: int, sport: int = 0, dports: Collection[int] = ()) -> list[Socke
         netlink.settimeout(_PATIENCE)
         for family in (socket.AF_INET, socket.AF_INET6):
             body = _REQUEST.pack(
-                family, socket.IPPROTO_TCP, 0, 1 << state, sport.to_bytes(2), b"", b"", b"", 0, b"\xff" * 8
+                family, socket.IPPROTO_TCP, 0, 1 << state, sport.to_bytes(2), b"", b"", b"", 0, _ANY_COOKIE
             )
             length = _HEADER.size + len(body) + len(condition)
             netlink.send(_HEADER.pack(length, _BY_FAMILY, _DUMP, 0, 0) + body + condition)
             found += _answers(netlink)
     return found
+
+
+def _ask_each(wanted: Sequence[Ends]) -> list[Socket | None]:
+    """Raises OSError where there is no sock_diag."""
+    if sys.platform != "linux":
+        return [None] * len(wanted)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _SOCK_DIAG) as netlink:
+        netlink.settimeout(_PATIENCE)
+        return [_ask_one(netlink, each) for each in wanted]
+
+
+def _ask_one(netlink: socket.socket, ends: Ends) -> Socket | None:
+    family = socket.AF_INET6 if ":" in ends.local.host else socket.AF_INET
+    # Of datagrams the kernel wants to know where one would come from, and the socket's own end second.
+    ordered = (ends.remote, ends.local) if ends.datagrams else (ends.local, ends.remote)
+    hosts = [socket.inet_pton(family, each.host) for each in ordered]
+    ports = [each.port.to_bytes(2) for each in ordered]
+    protocol = socket.IPPROTO_UDP if ends.datagrams else socket.IPPROTO_TCP
+    body = _REQUEST.pack(family, protocol, 0, 0xFFFFFFFF, *ports, *hosts, 0, _ANY_COOKIE)
+    netlink.send(_HEADER.pack(_HEADER.size + len(body), _BY_FAMILY, _ONE, 0, 0) + body)
+    try:
+        found = next(_answers(netlink))
+    except FileNotFoundError:
+        return None
+    # Where no connection has these ends the kernel looks for who listens there.
+    return found if found.inode and _has(found, ends) else None
+
+
+def _has(found: Socket, ends: Ends) -> bool:
+    if ends.datagrams:
+        hosts, ports = (*_ANY_HOST, ends.local.host), (0, ends.remote.port)
+        return found.local.port == ends.local.port and found.local.host in hosts and found.remote.port in ports
+    return (found.local, found.remote) == (ends.local, ends.remote)
+
+
+def _protocol(ends: Ends) -> str:
+    return "udp" if ends.datagrams else "tcp"
+
+
+def _listed_with(ends: Ends, table: Iterable[Socket]) -> Socket | None:
+    return next((one for one in table if one.inode and _has(one, ends)), None)
 
 
 def _any_of(ports: Collection[int]) -> bytes:
@@ -133,8 +191,8 @@ def _answers(netlink: socket.socket) -> Iterator[Socket]:
 
 
 def _socket(data: bytes, at: int) -> Socket:
-    family, _, sport, dport, source, destination, inode = _MESSAGE.unpack_from(data, at)
-    return Socket(_address(family, source, sport), _address(family, destination, dport), inode)
+    family, _, sport, dport, source, destination, user, inode = _MESSAGE.unpack_from(data, at)
+    return Socket(_address(family, source, sport), _address(family, destination, dport), inode, user)
 
 
 def _address(family: int, host: bytes, port: bytes) -> Address:
@@ -147,14 +205,15 @@ def _address(family: int, host: bytes, port: bytes) -> Address:
     return Address(text, int.from_bytes(port))
 
 
-def _table(state: int) -> Iterator[Socket]:
-    """proc_pid_net(5): columns 1, 2, 3 and 9; addresses in words of this machine's byte order."""
-    for table in ("tcp", "tcp6"):
+def _table(state: int, protocol: str = "tcp") -> Iterator[Socket]:
+    """proc_pid_net(5): columns 1, 2, 3, 7 and 9; addresses in words of this machine's byte order. Sockets of datagrams
+    have no states, so there any will do."""
+    for table in (protocol, f"{protocol}6"):
         with suppress(OSError):
             for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
                 columns = line.split()
-                if int(columns[3], 16) == state:
-                    yield Socket(_listed(columns[1]), _listed(columns[2]), int(columns[9]))
+                if protocol == "udp" or int(columns[3], 16) == state:
+                    yield Socket(_listed(columns[1]), _listed(columns[2]), int(columns[9]), int(columns[7]))
 
 
 def _listed(text: str) -> Address:

@@ -68,7 +68,7 @@ class Supervisor:
             spawner,
             turns or Turns(None),
             Leaders(leaders),
-            Census(run_id, self._running, clock),
+            Census(run_id, self.running, clock),
             anyio.Lock(),
         )
         self._units: dict[str, list[Instance]] = {}
@@ -249,7 +249,7 @@ class Supervisor:
         """Of all instances, in the order of the programs, replicas together."""
         return tuple(status for instances in self._board.statuses.values() for status in instances)
 
-    def _running(self) -> dict[int, str]:
+    def running(self) -> dict[int, str]:
         """The replicas that run, by the pids that were started for them."""
         return {
             each.status.pid: each.program.instance

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Literal, TypedDict
 
+from minimesh.model.caller import Attested
 from minimesh.model.grpc import counts_as, name_of
 from minimesh.model.reason import REASONS, Cut, Fault
 from minimesh.model.record import Record
@@ -26,7 +27,9 @@ class AccessLine(TypedDict):
     status 0: no head was sent.
 
     grpc_status (grpc is its name): of a gRPC call that was not cut; messages: of a gRPC call. Bytes outside of
-    printable ASCII are `\\xNN`."""
+    printable ASCII are `\\xNN`.
+    attested: whether the process that called was the caller's own, one that the mesh knows, or somebody else's.
+    process: which one, or why that is not known; None where nobody looked."""
 
     id: str
     trace_id: str
@@ -57,6 +60,8 @@ class AccessLine(TypedDict):
     grpc: str | None
     messages_in: int | None
     messages_out: int | None
+    attested: Literal["yes", "vouched", "no", "unknown"]
+    process: str | None
 
 
 def access_line(record: Record, wall_offset: float, max_tries: int) -> AccessLine:
@@ -95,6 +100,8 @@ def access_line(record: Record, wall_offset: float, max_tries: int) -> AccessLin
         "grpc": name_of(record.grpc_status) if ended else None,
         "messages_in": record.messages_in if called else None,
         "messages_out": record.messages_out if called else None,
+        "attested": Attested(record.attested).value,
+        "process": escaped(record.process) or None,
     }
 
 
@@ -128,6 +135,7 @@ def as_text(line: AccessLine) -> str:
     if line["messages_in"] is not None:
         words.append(f"messages={line['messages_in']}/{line['messages_out']}")
     words += [f"{name}={value}" for name in ("reason", "cut") if (value := line[name])]
+    words += ["attested=no"] if line["attested"] == "no" else []
     words += [f"endpoint={line['endpoint'] or '-'}", f"client={_word(line['client'])}", f"id={line['id']}"]
     return " ".join(words)
 

@@ -4,6 +4,7 @@ from collections import deque
 from itertools import islice
 from typing import NamedTuple
 
+from minimesh.model.caller import Caller
 from minimesh.model.record import Record
 
 RECORDS_KEPT = 10_000
@@ -28,8 +29,9 @@ class Ring:
         self.wall_offset = wall_offset
 
     def append(self, record: tuple[object, ...]) -> None:
-        """Takes a Record's fields as a bare tuple in their order, texts as bytes where that is what came, and the
-        traceparent in place of id and trace_id: making the named one for each request would cost ten times as much.
+        """Takes a Record's fields as a bare tuple in their order, texts as bytes where that is what came, the
+        traceparent in place of id and trace_id, and the caller in place of what is known of its process, for that may
+        be found out later. Making the named one for each request would cost ten times as much.
         """
         self._records.append(record)
         self.total += 1
@@ -43,8 +45,9 @@ class Ring:
 
 
 def _record(raw: tuple[object, ...]) -> Record:
-    context, *rest = (value.decode("latin-1") if isinstance(value, bytes) else value for value in raw)
+    context, *rest, caller = (value.decode("latin-1") if isinstance(value, bytes) else value for value in raw)
     assert isinstance(context, str)
+    assert isinstance(caller, Caller)
     trace_id = context[3:35]
     rest[0] = rest[0] or trace_id
-    return Record._make((context[36:52], trace_id, *rest))
+    return Record._make((context[36:52], trace_id, *rest, caller.attested, caller.who))

@@ -12,6 +12,8 @@ from minimesh.dataplane.errors import Malformed
 from minimesh.dataplane.http1.body import ChunkedBody, FixedBody
 from minimesh.dataplane.router import Router, host_of
 from minimesh.dataplane.wheel import TICK, Timed, Wheel
+from minimesh.model.caller import Caller
+from minimesh.model.identity import Identity
 from minimesh.model.reason import BAD_REQUEST
 from minimesh.model.route import PathKind, PathMatch
 from minimesh.telemetry.histogram import BUCKETS, bounds_of, bucket_of, quantile
@@ -164,6 +166,7 @@ RAW = (
     -1,
     0,
     0,
+    Caller(Identity("shop.mesh", "web")),
 )
 
 

@@ -33,6 +33,7 @@ def mesh_view(**changes: Any) -> MeshView:
         "started_at": "2026-05-04T13:50:00.000Z",
         "image": 1,
         "upgraded": None,
+        "attest": "observe",
         "hop": "memory",
         "trust_domain": "shop.mesh",
         "codec": "fast",

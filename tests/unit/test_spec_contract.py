@@ -11,7 +11,6 @@ from minimesh.spec.positions import Positions
 EVERYTHING = Path(__file__).parent / "contract/everything.toml"
 
 NOT_BUILT = """
-mesh.attest
 defaults.retries gateways slo inspector peers store quotas telemetry.prometheus telemetry.otlp
 gateway.https
 gateway.routes.method gateway.routes.header gateway.routes.query gateway.routes.claim

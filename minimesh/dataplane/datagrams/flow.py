@@ -16,6 +16,7 @@ from minimesh.dataplane.tunnel.way import Way
 from minimesh.dataplane.upstream import EndpointPool
 from minimesh.dataplane.wheel import Timed, Wheel
 from minimesh.model.address import Address
+from minimesh.model.caller import Caller
 from minimesh.model.reason import NO_ENDPOINT, OUT_OF_DESCRIPTORS, UPSTREAM_REFUSED, Cut, Reason
 from minimesh.telemetry.histogram import bucket_of
 from minimesh.telemetry.ring import Ring
@@ -40,6 +41,7 @@ class Entry(Protocol):
 
     name: str
     source: str
+    caller: Caller
     wheel: Wheel
     ring: Ring
     monotonic: Callable[[], float]
@@ -84,6 +86,7 @@ class Flow(Timed):
         "_way",
         "bytes_in",
         "bytes_out",
+        "caller",
         "client",
         "leaving",
     )
@@ -92,6 +95,7 @@ class Flow(Timed):
         super().__init__()
         self.bytes_in = self.bytes_out = 0
         self.leaving = False
+        self.caller = entry.caller
         self._entry = entry
         self._way = way
         self.client = client
@@ -287,6 +291,7 @@ class Flow(Timed):
                 -1,
                 0,
                 0,
+                self.caller,
             )
         )
         entry.over(self, pool if refused else None)

@@ -19,6 +19,7 @@ from minimesh.dataplane.listener import Listener
 from minimesh.dataplane.outbox import Outbox
 from minimesh.dataplane.plan import BoundRoute, Plan
 from minimesh.dataplane.streams import ServerStream
+from minimesh.dataplane.unattested import objection
 from minimesh.dataplane.upstream import Upstream
 from minimesh.model import snapshot
 from minimesh.model.egress import OUTSIDE, Egress, Target
@@ -28,6 +29,7 @@ from minimesh.model.reason import (
     EGRESS_REFUSED,
     NO_PROXY_REQUEST,
     NOT_CALLED,
+    UNATTESTED,
     VERSION_NOT_SUPPORTED,
 )
 from minimesh.model.route import Route
@@ -116,6 +118,8 @@ class ForwardProxy(Listener):
 
     def plan(self, server: ServerStream, head: RequestHead) -> Plan:
         asked = head.asked
+        if detail := objection(self.spec, server.caller):
+            return self._refusal(UNATTESTED, detail)
         if head.multiplexed:
             return self._refusal(VERSION_NOT_SUPPORTED, "this proxy speaks HTTP/1.1 with its caller")
         if asked is None:

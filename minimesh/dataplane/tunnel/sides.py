@@ -122,16 +122,15 @@ class Side(asyncio.Protocol):
 class NearSide(Side, ServerConnection):
     """Towards the caller. `_frozen`: it has not begun, and is not to."""
 
-    __slots__ = ("_begun", "_entry", "_frozen", "caller")
+    __slots__ = ("_begun", "_entry", "_frozen")
 
     def __init__(self, tunnel: Tunnel, entry: Entry) -> None:
         super().__init__(tunnel)
-        self.caller = entry.caller
         self._entry = entry
         self._begun = self._frozen = False
 
     def known_as(self, caller: Caller) -> None:
-        self.caller = caller
+        self._tunnel.caller = caller
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)

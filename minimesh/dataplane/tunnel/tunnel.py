@@ -19,9 +19,19 @@ from minimesh.dataplane.ids import traceparent
 from minimesh.dataplane.tunnel.hello import NotTlsError, server_name
 from minimesh.dataplane.tunnel.sides import FarSide, NearSide, Side
 from minimesh.dataplane.tunnel.way import Entry, Way
+from minimesh.dataplane.unattested import objection
 from minimesh.dataplane.upstream import EndpointPool
 from minimesh.dataplane.wheel import Timed
-from minimesh.model.reason import CLIENT_TIMEOUT, IP_NOT_ALLOWED, NO_ENDPOINT, NO_ROUTE, NOT_TLS, Cut, Reason
+from minimesh.model.reason import (
+    CLIENT_TIMEOUT,
+    IP_NOT_ALLOWED,
+    NO_ENDPOINT,
+    NO_ROUTE,
+    NOT_TLS,
+    UNATTESTED,
+    Cut,
+    Reason,
+)
 from minimesh.telemetry.histogram import bucket_of
 
 PROTOCOL = "tcp"
@@ -52,6 +62,7 @@ class Tunnel(Timed):
         "_way",
         "bytes_in",
         "bytes_out",
+        "caller",
         "far",
         "near",
     )
@@ -61,6 +72,7 @@ class Tunnel(Timed):
         self.near: NearSide | None = NearSide(self, entry)
         self.far: FarSide | None = None
         self.bytes_in = self.bytes_out = 0
+        self.caller = entry.caller
         self._entry = entry
         self._way: Way | None = None
         self._pool: EndpointPool | None = None
@@ -124,7 +136,10 @@ class Tunnel(Timed):
         self._way = way
         self.due = inf
         way.counters.requests += 1
-        refusal = way.refuses(self.near.caller) if self.near is not None else None
+        if detail := objection(self._entry.spec, self.caller):
+            self._refuse(UNATTESTED, detail)
+            return
+        refusal = way.refuses(self.caller)
         if refusal is not None:
             self._refuse(refusal.reason, refusal.said)
             return
@@ -286,5 +301,6 @@ class Tunnel(Timed):
                 -1,
                 0,
                 0,
+                self.caller,
             )
         )

@@ -48,6 +48,7 @@ def guarded_way(
 class Entry(Protocol):
     """What a tunnel needs of the listener that accepted it."""
 
+    spec: snapshot.Listener
     name: str
     source: str
     caller: Caller

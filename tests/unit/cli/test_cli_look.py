@@ -332,6 +332,7 @@ def web(shop: Any) -> Any:
         "shell": False,
     }
     shop.give("/v1/services/web/env", view)
+    shop.give("/v1/services/web/vouch", None, 204)
     return shop
 
 

@@ -22,7 +22,9 @@ from minimesh.control.programs import selected
 from minimesh.control.pulse import Pulse
 from minimesh.control.report import Event, LogLine, Note
 from minimesh.control.teller import LINES_WAITING, Teller
+from minimesh.model.caller import Caller
 from minimesh.model.clock import SystemClock
+from minimesh.model.identity import Identity
 from minimesh.model.project import AccessLog, LogFormat, LogLimits, Project
 from minimesh.model.record import Record
 from minimesh.model.service import Command, Condition, Dependency, Process, Service, Task
@@ -31,13 +33,14 @@ from minimesh.supervise.status import InstanceStatus, State
 from minimesh.telemetry.ring import Ring
 
 TRACEPARENT = f"00-{'a' * 32}-{'b' * 16}-01"
+CALLER = Caller(Identity("shop.mesh", "web"))
 
 
 def raw_record(target: bytes = b"/") -> tuple[object, ...]:
     """As the data plane leaves it: see Ring.append."""
     return (
         TRACEPARENT, "", 1.0, 0.1, 0.1, "web", "orders", "/*", "web->orders", "orders-1", b"GET", b"orders", target,
-        200, "", "", "", 0, 5, 1, "127.0.0.1:5", "HTTP/1.1", -1, 0, 0,
+        200, "", "", "", 0, 5, 1, "127.0.0.1:5", "HTTP/1.1", -1, 0, 0, CALLER,
     )  # fmt: skip
 
 

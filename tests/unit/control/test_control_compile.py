@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from minimesh.control.attesting import in_force
 from minimesh.control.compile import (
     address_endpoint,
     compile_snapshot,
@@ -14,6 +15,7 @@ from minimesh.control.compile import (
 )
 from minimesh.control.layout import Layout, listening_replicas, pairs
 from minimesh.model.address import Address, Dialable, UnixAddress
+from minimesh.model.attest import Attest
 from minimesh.model.identity import Identity
 from minimesh.model.project import Gateway, Limits, Project, TcpPort
 from minimesh.model.route import Route
@@ -77,7 +79,13 @@ def test_an_outbound_listener_is_its_callers_way_to_one_callee() -> None:
     snapshot = compile_snapshot(project(web, ORDERS), Layout(outbound={("web", "orders"): AT}), {}, 3)
     assert snapshot.generation == 3
     assert snapshot.listeners == {
-        "web->orders": Listener(ListenerKind.OUTBOUND, AT, Identity("shop.mesh", "web"), (Route(to="orders"),))
+        "web->orders": Listener(
+            ListenerKind.OUTBOUND,
+            AT,
+            Identity("shop.mesh", "web"),
+            (Route(to="orders"),),
+            attest=in_force(Attest.OBSERVE),
+        )
     }
 
 

@@ -9,15 +9,18 @@ import anyio
 from minimesh.control import live
 from minimesh.control.feed import PER_SECOND
 from minimesh.control.mesh import Mesh
+from minimesh.model.caller import Caller
+from minimesh.model.identity import Identity
 from minimesh.telemetry.ring import Ring
 
 TRACEPARENT = f"00-{'a' * 32}-{'b' * 16}-01"
+CALLER = Caller(Identity("shop.mesh", "web"))
 
 
 def raw_record(number: int) -> tuple[object, ...]:
     return (
         TRACEPARENT, "", 1.0, 0.1, 0.1, "web", "orders", "/*", "web->orders", "orders-1", b"GET", b"orders",
-        b"/%d" % number, 200, "", "", "", 0, 5, 1, "127.0.0.1:5", "HTTP/1.1", -1, 0, 0,
+        b"/%d" % number, 200, "", "", "", 0, 5, 1, "127.0.0.1:5", "HTTP/1.1", -1, 0, 0, CALLER,
     )  # fmt: skip
 
 

@@ -17,11 +17,13 @@ from minimesh.dataplane.tunnel.way import Way
 from minimesh.dataplane.upstream import EndpointPool, Upstream
 from minimesh.dataplane.wheel import Wheel
 from minimesh.model import snapshot
+from minimesh.model.address import Address
 from minimesh.model.caller import Caller
 from minimesh.model.identity import Identity
 from minimesh.model.project import Limits
 from minimesh.model.reason import UPSTREAM_REFUSED
 from minimesh.model.record import Record
+from minimesh.model.route import Route
 from minimesh.model.service import Timeouts
 from minimesh.telemetry import CounterKey, Telemetry
 from minimesh.testing.clock import VirtualClock
@@ -62,6 +64,7 @@ class Entry:
     name = "web->db"
     source = "web"
     caller = Caller(Identity("test.local", "web"))
+    spec = snapshot.Listener(snapshot.ListenerKind.OUTBOUND, Address("127.0.0.1", 0), caller.identity, (Route("db"),))
     limits = Limits()
     doorway: Doorway | None = None
     by_name: Router[Way] | None = None
