@@ -153,8 +153,10 @@ def _words(verb: str, option: Option) -> tuple[str, ...] | None:
 
 def _patterns() -> list[tuple[str, tuple[str, ...] | None]]:
     """For a `case` of the command and the word before: what may follow there."""
-    found = [("completion\\ completion", ("bash", "zsh", "fish"))]
-    return found + [
+    first: list[tuple[str, tuple[str, ...] | None]] = [
+        (f"{verb}\\ {verb}", words) for verb in VERBS if (words := _first_words(verb))
+    ]
+    return first + [
         ("|".join(f"{verb}\\ {flag}" for flag in option.flags), _words(verb, option))
         for verb in VERBS
         for option in _options(verb)
@@ -199,8 +201,8 @@ def _fish() -> list[str]:
             flags = " ".join(f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in option.flags)
             value = f" {_fish_words(_words(name, option))}" if option.metavar else ""
             lines.append(f"complete -c minimesh -n '{seen}' {flags}{value} -d {_quoted(option.help.partition(';')[0])}")
-        if name == "completion":
-            lines.append(f"complete -c minimesh -n '{seen}' -a 'bash zsh fish'")
+        if words := _first_words(name):
+            lines.append(f"complete -c minimesh -n '{seen}' -a '{' '.join(words)}'")
         if _takes_names(name):
             lines.append(f"complete -c minimesh -n '{seen}' -a '({_NAMES})'")
     return lines
@@ -233,8 +235,13 @@ def _flags(verb: str) -> list[str]:
     return [flag for option in _options(verb) for flag in option.flags if flag.startswith("--")]
 
 
+def _first_words(verb: str) -> tuple[str, ...]:
+    """What its first argument can only be."""
+    return next((argument.words for argument in _command(verb).arguments), ())
+
+
 def _takes_names(verb: str) -> bool:
-    return any(argument.name in ("SVC", "TASK") for argument in _command(verb).arguments)
+    return any(argument.name in ("SVC", "TASK", "WORD") for argument in _command(verb).arguments)
 
 
 COMMANDS: dict[str, Command] = {
@@ -246,7 +253,7 @@ COMMANDS: dict[str, Command] = {
             ('eval "$(minimesh completion bash)"', "in ~/.bashrc; the same with zsh in ~/.zshrc"),
             ("minimesh completion fish > ~/.config/fish/completions/minimesh.fish", "once"),
         ),
-        (Argument("SHELL", "bash, zsh, fish or names"),),
+        (Argument("SHELL", "bash, zsh, fish or names", words=("bash", "zsh", "fish")),),
         outputs=("table",),
     )
 }

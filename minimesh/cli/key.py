@@ -98,7 +98,10 @@ COMMANDS: dict[str, Command] = {
             ("minimesh key add acme --claim plan=paid --expires 30d", "a key for acme, on stdout"),
             ("minimesh key revoke acme", "no longer, from the next request on"),
         ),
-        (Argument("ACTION", "add, ls or revoke"), Argument("NAME", "whose key it is", optional=True)),
+        (
+            Argument("ACTION", "add, ls or revoke", words=ACTIONS.words),
+            Argument("NAME", "whose key it is", optional=True),
+        ),
         (
             Option(("--claim",), "what is known of whoever has it, plan=paid; repeat", "K=V", claim, repeat=True),
             Option(("--expires",), "how long it is good; default: until it is revoked", "TIME", lifetime),

@@ -31,12 +31,13 @@ class Option(NamedTuple):
 
 
 class Argument(NamedTuple):
-    """A word that is not an option. `many`: any number, also none; the parameter is a tuple."""
+    """A word that is not an option. `many`: any number, also none; the parameter is a tuple. words: the only ones."""
 
     name: str
     help: str
     many: bool = False
     optional: bool = False
+    words: tuple[str, ...] = ()
 
     @property
     def shown(self) -> str:

@@ -55,6 +55,7 @@ GROUPS: dict[str, dict[str, Verb]] = {
     "trust": {
         "key": Verb("key", "keys for programs that call from outside"),
         "token": Verb("token", "a signed token for development"),
+        "authz": Verb("authz", "who may call whom, by which line; and which rules the traffic needs"),
     },
     "other": {
         "bug-report": Verb("bugreport", "collect what somebody else needs to understand what happened"),

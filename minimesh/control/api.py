@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from anyio import to_thread
@@ -18,6 +19,7 @@ from minimesh.control import bodies, live, openapi, outside, refusal, runs, show
 from minimesh.control.apply import Applied
 from minimesh.control.attesting import AVAILABLE
 from minimesh.control.auth.keyring import NoSuchKeyError
+from minimesh.control.authz import Wanted, suggested
 from minimesh.control.handover import HandoverError
 from minimesh.control.journal import MESH
 from minimesh.control.mesh import Mesh
@@ -203,6 +205,13 @@ class _Api:
         query = request.query_params
         services = [name if name == MESH else self._known(name) for name in query.getlist("service")]
         return _stream(live.events(self._mesh, services, _since(query), bool(_whole(query, "follow", 0, 1, 0))))
+
+    async def suggest_rules(self, request: Request) -> Response:
+        query, ring = request.query_params, self._mesh.telemetry.ring
+        services = [self._known(name) for name in query.getlist("service")]
+        wanted = Wanted(services, _since(query), bool(_whole(query, "denied", 0, 1, 0)))
+        look = partial(suggested, self._mesh.project, ring.since(0).records, ring.wall_offset, wanted)
+        return JSONResponse(await to_thread.run_sync(look))
 
     async def keys(self, request: Request) -> Response:
         return JSONResponse(self._mesh.auth.keyring.views())

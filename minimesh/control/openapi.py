@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from minimesh import __version__
 from minimesh.control import views
+from minimesh.control.authzviews import SuggestionView
 from minimesh.control.schema import Schema, components, schema_of
 
 JSON = "application/json"
@@ -131,6 +132,19 @@ OPERATIONS = (
             Parameter("path", "string", "the target, with or without a query"),
             Parameter("content_type", "string", "with POST, application/grpc is a call of gRPC"),
         ),
+    ),
+    Operation(
+        "suggest_rules",
+        "get",
+        "/v1/authz/suggest",
+        "What `allow` of each service has to hold for the calls that the mesh remembers",
+        list[SuggestionView],
+        parameters=(
+            _SERVICES,
+            Parameter("since", "string", "only calls from this time on, RFC 3339"),
+            Parameter("denied", "integer", "1: those that rules have refused count too"),
+        ),
+        mistakes=(404,),
     ),
     Operation("graph", "get", "/v1/graph", "Who may call whom, and does", views.GraphView, parameters=(_WINDOW,)),
     Operation("outside", "get", "/v1/egress", "The hosts outside that were called", list[views.OutsideView]),
