@@ -130,9 +130,9 @@ def _rules(member: Service | Task) -> object:
     return [[replace(rule, where=NOWHERE) for rule in each] for each in (rules.allow, rules.deny)]
 
 
-_COMMON = ("stop", "depends_on", "calls")
+_COMMON = ("stop", "depends_on", "calls", "egress")
 _OF_SERVICES = (
-    *("scale", "ready", "restart", "timeouts", "breaker", "auth", "rules", "transcode", "profiles", "watch"),
+    *("scale", "ready", "restart", "timeouts", "breaker", "auth", "rules", "tls", "transcode", "profiles", "watch"),
     *_COMMON,
 )
 _READ: Mapping[str, Callable[[Service | Task], object]] = {
@@ -159,7 +159,17 @@ def _of_the_mesh(old: World, new: World) -> dict[str, str]:
         found[GATEWAY] = ", ".join(way_in)
     mesh = [
         f"{name} changed"
-        for name in ("name", "trust_domain", "hop", "security", "authorization", "access_log", "logs")
+        for name in (
+            "name",
+            "trust_domain",
+            "hop",
+            "security",
+            "authorization",
+            "egress",
+            "intercept",
+            "access_log",
+            "logs",
+        )
         if getattr(was, name) != getattr(will, name)
     ]
     return found | ({MESH: ", ".join(mesh)} if mesh else {})

@@ -18,7 +18,7 @@ AUDITED = {True: "audit_allowed", False: "audit_denied"}
 _MOST_KNOWN = 1024
 _LONGEST_TOLD = 200
 # Where nobody else comes in but the one whose address it is.
-_OF_ONE = (snapshot.ListenerKind.OUTBOUND, snapshot.ListenerKind.GATEWAY)
+_OF_ONE = (snapshot.ListenerKind.OUTBOUND, snapshot.ListenerKind.GATEWAY, snapshot.ListenerKind.PROXY)
 
 
 class Authorizing:
