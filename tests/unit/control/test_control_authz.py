@@ -101,7 +101,8 @@ def record(source: str, destination: str, method: str, target: str, **fields: ob
     plain: dict[str, object] = dict.fromkeys(Record._fields, "")
     numbers = {"started": 100.0, "duration": 0.1, "first_byte": 0.1, "status": 200, "bytes_in": 0, "bytes_out": 0}
     said = {"source": source, "destination": destination, "method": method, "target": target, "protocol": "http/1.1"}
-    return Record(**{**plain, **numbers, **said, "tries": 1, "grpc_status": -1, **fields})
+    values = {**plain, **numbers, **said, "tries": 1, "grpc_status": -1, **fields}
+    return Record._make(values[name] for name in Record._fields)
 
 
 RECORDS = (
