@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -50,11 +51,11 @@ when = {{ always = true }}
 
 
 @pytest.fixture
-def environ(tmp_path: Path) -> dict[str, str]:
-    """A runtime folder of our own, so that no mesh of this machine hears of ours."""
-    (tmp_path / "run").mkdir(mode=0o700)
+def environ() -> Iterator[dict[str, str]]:
+    """A runtime folder of our own, so that no mesh of this machine hears of ours; short, as sockets must be."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MINIMESH_")}
-    return {**kept, "XDG_RUNTIME_DIR": str(tmp_path / "run")}
+    with tempfile.TemporaryDirectory(prefix="mesh-", dir="/tmp") as folder:
+        yield {**kept, "XDG_RUNTIME_DIR": folder}
 
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -188,7 +188,13 @@ def test_in_the_foreground_ctrl_c_stops_all_of_it(tmp_path: Path) -> None:
     lines = err.read_text().splitlines()
     assert up.returncode == 0
     assert out == "listening\n" * 2
-    assert {line.split()[1] for line in lines if line.startswith("  ok")} == {"config", "front", "back", "idle"}
+    assert {line.split()[1] for line in lines if line.startswith("  ok")} == {
+        "config",
+        "identity",
+        "front",
+        "back",
+        "idle",
+    }
     assert lines[-2].startswith("stopping ")
     assert lines[-1].startswith("stopped 3 in ")
     assert lines[-1].endswith(", 0 processes left")

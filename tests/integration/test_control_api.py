@@ -210,6 +210,11 @@ def test_the_graph_has_what_may_be_and_what_is(mesh: Running) -> None:
     assert all(link["configured"] for link in links.values())
 
 
+def test_rules_are_suggested_of_services_that_were_called(mesh: Running) -> None:
+    suggested = mesh.api.get("/v1/authz/suggest")
+    assert isinstance(suggested, list)
+
+
 def test_nobody_has_called_a_host_outside(mesh: Running) -> None:
     assert mesh.api.get("/v1/egress") == []
 
@@ -403,7 +408,7 @@ def test_down_ends_with_the_last_event_and_leaves_nothing(mesh: Running) -> None
     assert isinstance(mesh.events[-1], Stopped)
     assert mesh.events[-1].left == 0
     assert not any(isinstance(event, Note) for event in mesh.events), mesh.events
-    left = {".gitignore", "lock", "logs", "ports.json", "state.db", "state.db.copy"}
+    left = {".gitignore", "ca", "lock", "logs", "ports.json", "state.db", "state.db.copy"}
     assert {path.name for path in (mesh.root / ".minimesh").iterdir()} == left
     assert mesh.api.seen == {operation.id for operation in openapi.OPERATIONS}
     with pytest.raises(NotRunningError):
