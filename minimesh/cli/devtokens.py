@@ -15,14 +15,14 @@ def dev_at_the_edge(project: Project) -> Iterator[str]:
     from minimesh.model.auth import Jwt  # noqa: PLC0415 - for who reads the file
 
     gateway = project.gateway
-    if gateway is None or gateway.listen is None or _is_loopback(gateway.listen.host):
+    if gateway is None or gateway.listen is None or is_loopback(gateway.listen.host):
         return
     asked = [gateway.auth, *(route.auth for route in gateway.routes)]
     providers = {provider.name: provider for auth in asked if auth for provider in auth.providers}
     yield from (name for name, each in providers.items() if isinstance(each.method, Jwt) and each.method.dev)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -9,6 +9,7 @@ from minimesh.cli.errors import Exit
 from minimesh.cli.findings import Finding, about_folder, about_mesh, about_ports, about_project, about_services
 from minimesh.cli.leaving import about_certificates, about_hosts, about_rules
 from minimesh.cli.options import Command
+from minimesh.cli.standing import about_security
 from minimesh.cli.text import escape, plural, wrap
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from minimesh.control.client import Client
     from minimesh.model.project import Project
 
-_COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+_COLOURS = {"ok": "green", "open": "blue", "warn": "yellow", "fail": "red"}
 
 
 def check(context: Context) -> int:
@@ -45,6 +46,7 @@ def _all(context: Context) -> Iterator[Finding]:
     silent = _state(client)
     if found:
         yield from about_ports(found[0], running=silent is None)
+        yield from about_security(found[0])
         yield from about_rules(found[0])
         yield from about_certificates(found[0])
     if silent is not None:
@@ -90,9 +92,11 @@ def told(context: Context, findings: list[Finding]) -> Iterator[str]:
 
 
 def _sum(findings: list[Finding]) -> str:
-    bad = {status: sum(finding.status == status for finding in findings) for status in ("fail", "warn")}
-    parts = [plural(bad[status], word) for status, word in (("fail", "failure"), ("warn", "warning")) if bad[status]]
-    return ", ".join(parts) or "all is well"
+    words = {"fail": "failure", "warn": "warning"}
+    bad = {status: sum(finding.status == status for finding in findings) for status in words}
+    told = ", ".join(plural(bad[status], word) for status, word in words.items() if bad[status]) or "all is well"
+    left_open = sum(finding.status == "open" for finding in findings)
+    return f"{told}; {plural(left_open, 'thing')} left open" if left_open else told
 
 
 COMMANDS: dict[str, Command] = {

@@ -34,7 +34,8 @@ AROUND = "bypass"
 
 
 class Finding(NamedTuple):
-    """status: ok, warn or fail. help: something to paste or to do where it is not ok."""
+    """status: ok, open (so by choice, and there is a line that closes it), warn or fail. help: something to paste or to
+    do where it is not ok."""
 
     group: str
     name: str

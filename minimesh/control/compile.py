@@ -185,6 +185,7 @@ def _outbound(project: Project, layout: Layout, caller: str, callee: str) -> Lis
         opaque=service.opaque,
         datagrams=service.datagrams,
         attest=Attest.OFF if service.datagrams else in_force(project.attest),
+        known_first=service.rules.attested,
     )
 
 
@@ -200,7 +201,9 @@ def _proxy(project: Project, layout: Layout, caller: str) -> Listener:
     hosts = tuple((name, _instead(service)) for name, service in services.items())
     proxy = Proxy(project.egress, member.egress, _inside(domain, hosts, layout.ports), member.where)
     address, source = layout.proxies[caller], identity_of(project, caller)
-    return Listener(ListenerKind.PROXY, address, source, routes, proxy=proxy, attest=in_force(project.attest))
+    known_first = any(services[route.to].rules.attested for route in routes)
+    attest = in_force(project.attest)
+    return Listener(ListenerKind.PROXY, address, source, routes, proxy=proxy, attest=attest, known_first=known_first)
 
 
 @lru_cache(maxsize=2)

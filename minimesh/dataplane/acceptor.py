@@ -41,7 +41,7 @@ class Acceptor(Bound):
         return len(self._connections) + self._unopened + len(self._held)
 
     def apply(self, spec: snapshot.Listener, upstreams: Mapping[str, Upstream]) -> None:
-        unknown = self.spec.attest is Attest.OFF and spec.attest is Attest.ENFORCE
+        unknown = self.spec.attest is Attest.OFF and _holds(spec)
         super().apply(spec, upstreams)
         if unknown:
             for connection in tuple(self._connections):
@@ -89,7 +89,7 @@ class Acceptor(Bound):
         except OSError:
             accepted.close()  # it has left already
             return
-        if self.spec.attest is Attest.ENFORCE:
+        if _holds(self.spec):
             late = Found(Attested.UNKNOWN, why=f"a caller that is not known after {ATTESTED_WITHIN:g} s")
             timer = self._loop.call_later(ATTESTED_WITHIN, self._known, accepted, late)
             self._held[accepted] = early, timer
@@ -225,6 +225,11 @@ class Acceptor(Bound):
         idle = [each for each in self._connections if each.busy_since() is None]
         held = [(accepted.fileno(), early) for accepted, (early, _) in self._held.items()]
         return self._socket.fileno(), [*held, *(each.hand_over() for each in idle)]
+
+
+def _holds(spec: snapshot.Listener) -> bool:
+    """Nothing is read of callers before it is known whose they are."""
+    return spec.attest is Attest.ENFORCE or (spec.known_first and spec.attest is Attest.OBSERVE)
 
 
 def _fill_in(caller: Caller, found: Found) -> None:

@@ -68,13 +68,15 @@ class _Door:
         self._audits.note(call.caller, self._upstream.identity.service, would.allowed, where, _asked(call))
         return f"audit: {where} would {'allow' if would.allowed else 'refuse'} it"
 
-    def refusal(self, call: Call, decided: Decision) -> Refusal:
+    def refusal(self, call: Call, decided: Decision, caller: Caller) -> Refusal:
         name, rules = self._upstream.identity.service, self._upstream.rules
+        # Where a rule asks for it, whose process it was is half of why.
+        process = f" ({caller.who})" if rules.attested and caller.who and not caller.attested else ""
         if decided.rule is not None:
             why = next(each.why for each in verdicts(rules, call) if each.rule is decided.rule)
-            return Refusal(DENIED, f"`deny` of {name}: {why}", self._where(decided))
+            return Refusal(DENIED, f"`deny` of {name}: {why}{process}", self._where(decided))
         if rules.allow:
-            what = f"no rule in `allow` of {name} fits {_asked(call)} of {call.caller}"
+            what = f"no rule in `allow` of {name} fits {_asked(call)} of {call.caller}{process}"
             help_ = f"in `allow` of [services.{name}]: {rule_for(call)}"
         else:
             what = f"authorization is closed, and {name} has no `allow`"
@@ -111,7 +113,7 @@ class _Gate:
         if self._policy.trial is not None:
             asked.note = self._door.audit(call, decided)
         if not decided.allowed:
-            return self._door.refusal(call, decided)
+            return self._door.refusal(call, decided, caller)
         if self._plain:
             self._remember(key)
         return None
@@ -131,7 +133,7 @@ class _Guard:
         call = Call(caller.identity.service, bool(caller.attested), self._wall())
         decided = self._door.policy.in_force.decide(call)
         self._door.audit(call, decided)
-        return None if decided.allowed else self._door.refusal(call, decided)
+        return None if decided.allowed else self._door.refusal(call, decided, caller)
 
 
 def _asked(call: Call) -> str:

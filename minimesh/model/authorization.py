@@ -123,6 +123,11 @@ class Rules:
     def __bool__(self) -> bool:
         return bool(self.allow or self.deny)
 
+    @property
+    def attested(self) -> bool:
+        """One of them wants to know whose process a caller is."""
+        return any(rule.attested is not None for rule in (*self.allow, *self.deny))
+
 
 def _nested(claims: tuple[ClaimMatch, ...]) -> dict[str, object]:
     found: dict[str, object] = {}

@@ -92,7 +92,8 @@ class Listener:
     names: hosts that lead to one service each, all below `domain` (`shop.localhost`); other hosts below it that no
     route has are nobody's. domain "": there are none. edge: what is asked of who comes from outside.
 
-    attest: what is asked of who comes. also: another address at which the callee of an outbound listener is called."""
+    attest: what is asked of who comes. known_first: they wait until it is known, for a rule of whom they call asks for
+    it. also: another address at which the callee of an outbound listener is called."""
 
     kind: ListenerKind
     address: Address
@@ -108,6 +109,7 @@ class Listener:
     made: tuple[str, ...] = ()
     proxy: Proxy | None = None
     attest: Attest = Attest.OFF
+    known_first: bool = False
     callers: frozenset[str] = frozenset()
     also: Address | None = None
 

@@ -229,12 +229,26 @@ def _check_opaque(fields: Fields, key: str, read: tuple[Rule, ...], protocol: Pr
     name = fields.node.name
     nodes = fields[key].items if fields.wrote(key) else []
     for rule, node in zip(read, nodes, strict=False):
+        if rule.attested is not None and protocol is Protocol.UDP:
+            message = f"{name} speaks udp, of whose datagrams nobody can tell which process has sent them"
+            node.children["attested"].note_key(codes.CONFLICT, message, "take `attested` out")
         if rule.of_requests:
             what = next(each for each in _OF_REQUESTS if each in node.children)
             message = f"{name} speaks {protocol}, of which the mesh sees no requests that `{what}` could fit"
             own = f'{key} = ["web"] under [services.{name}]' if node.path[0] == "defaults" else ""
             help_ = own or f"take `{what}` out; `from` says who may connect"
             node.children[what].note_key(codes.CONFLICT, message, help_)
+
+
+def check_attested(allowing: Mapping[str, Rules], document: Node) -> None:
+    """Where nobody looks whose process a caller is, no rule can ask for it."""
+    for service, said in allowing.items():
+        keys = document.children["services"].children[service].children
+        for key, rules_ in (("allow", said.allow), ("deny", said.deny)):
+            for rule, node in zip(rules_, keys[key].items if rules_ else (), strict=False):
+                if rule.attested is not None:
+                    message = f'{service} asks whose process a caller is, and with attest = "off" nobody looks'
+                    node.children["attested"].note_key(codes.CONFLICT, message, 'attest = "observe" in [mesh]')
 
 
 def check_callers(callees: Mapping[str, tuple[str, ...]], allowing: Mapping[str, Rules], document: Node) -> None:

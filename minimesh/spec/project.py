@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from minimesh.model.attest import Attest
 from minimesh.model.auth import Auth, Provider
 from minimesh.model.issuing import Issuing
 from minimesh.model.project import AccessLog, Gateway, LogLimits, Project
@@ -11,7 +12,7 @@ from minimesh.model.route import Route
 from minimesh.model.service import Service, Task
 from minimesh.spec import codes
 from minimesh.spec.auth import PROVIDERS
-from minimesh.spec.authorization import check_callers
+from minimesh.spec.authorization import check_attested, check_callers
 from minimesh.spec.cycles import check_cycles
 from minimesh.spec.defaults import with_defaults
 from minimesh.spec.gateway import GATEWAY
@@ -136,7 +137,10 @@ def _with_providers(gateway: Gateway, providers: Mapping[str, Provider]) -> Gate
 def _check_rules(said: Sections, document: Node) -> None:
     started = {name: service.callees for name, service in said.services.items() if service.process is not None}
     callees = started | {name: task.callees for name, task in said.tasks.items()}
-    check_callers(callees, {name: service.rules for name, service in said.services.items()}, document)
+    rules = {name: service.rules for name, service in said.services.items()}
+    check_callers(callees, rules, document)
+    if said.mesh.attest is Attest.OFF:
+        check_attested(rules, document)
 
 
 def with_default_route(gateway: Gateway, services: Mapping[str, Service]) -> Gateway:

@@ -69,6 +69,7 @@ def derived(project: Project) -> Derived:
     values: dict[KeyPath, object] = {("mesh", "name"): project.name, ("mesh", "trust_domain"): project.trust_domain}
     values["mesh", "authorization"] = project.authorization.value
     values["mesh", "egress"] = project.egress.value
+    values["mesh", "attest"] = project.attest.value
     idle: set[KeyPath] = set()
     if project.gateway and project.gateway.routes:
         values["gateway", "routes"] = [{"path": str(route.path), "to": route.to} for route in project.gateway.routes]

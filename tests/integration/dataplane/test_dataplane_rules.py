@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from minimesh.model.attest import Attest
 from minimesh.model.authorization import Authorization, Rule, Rules
 from minimesh.model.route import PathKind, PathMatch, Route
 from minimesh.model.where import Where
 from tests.integration.dataplane.multiplexed import Http2Peer
 from tests.integration.dataplane.stage import ANY_PORT, EACH_CODEC, FASTEST, GATEWAY, OUTBOUND, Stage
+from tests.integration.dataplane.test_dataplane_attested import OWN, STRANGER, Told, change
 from tests.integration.dataplane.wire import Short
 
 pytestmark = pytest.mark.anyio
@@ -167,6 +169,27 @@ async def test_rules_under_audit_refuse_nobody_and_leave_a_note(stage: Stage) ->
     assert counted == [{"audit_denied": 1}]
     (audit,) = stage.telemetry.audits.news(stage.loop.time())
     assert str(audit) == "minimesh.toml:12 would refuse web -> api: GET /admin/x"
+
+
+@FASTEST
+async def test_whoever_calls_waits_until_a_rule_can_know_whose_process_it_is(stage: Stage) -> None:
+    told = Told(stage)
+    ruled(stage, Rules((Rule(("web",), attested=True),), where=LINE))
+    change(stage, attest=Attest.OBSERVE, known_first=True)
+    get = b"GET / HTTP/1.1\r\nHost: api\r\n\r\n"
+    stranger = await stage.call(OUTBOUND)
+    await stranger.send(get)
+    await told.tell(STRANGER)
+    refused = await stranger.answer()
+    assert (refused.status, refused.reason) == (403, "denied")
+    assert b"no rule in `allow` of api fits GET / of web (curl, pid 77)" in refused.body
+    own = await stage.call(OUTBOUND)
+    await own.send(get)
+    await told.tell(OWN)
+    service = await stage.service.accept()
+    await service.request()
+    await service.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+    assert (await own.answer()).status == 204
 
 
 # --- bytes ---------------------------------------------------------------------------------------------------------

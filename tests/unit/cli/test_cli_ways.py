@@ -204,7 +204,7 @@ def test_check_without_a_mesh_or_a_file(project: Path, minimesh: Command) -> Non
     code, out, _ = minimesh("check")
     assert code == 0
     assert "  warn  owner    .minimesh is open to others (mode 755)\n        help: chmod 700 " in out
-    assert out.endswith("\n1 warning\n")
+    assert out.endswith("\n1 warning; 3 things left open\n")
     (project / "minimesh.toml").write_text("version = 1\n[services.a]\nrunn = 1\n")
     code, out, _ = minimesh("check")
     assert code == 1
