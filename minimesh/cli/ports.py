@@ -55,6 +55,8 @@ def rows(view: PortsView) -> list[tuple[str, ...]]:
         (f"{name}/{each['replica']}" if several and each["replica"] else name, each["address"], "listens")
         for each in view["listens"]
     ]
+    if view["shared"]:
+        found.append(("its callers", view["shared"], "listen"))
     for each in view["reached"]:
         how = f"route {each['route']}" if each["route"] else "by its own name"
         found.append((each["caller"], each["url"], f"${each['variable']}" if each["variable"] else how))

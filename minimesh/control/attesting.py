@@ -23,6 +23,8 @@ MOST_WAITING = 8_192
 MOST_KEPT = 256
 """Strangers that are remembered; whoever comes after them is not told of."""
 LONGEST_REST = 0.25
+GATHER = 0.005
+"""Seconds between the beginnings of two looks: whoever comes meanwhile is looked at together."""
 BUSY = "one caller too many to be looked at"
 NOT_TOLD = "a caller that the system tells nothing of"
 
@@ -77,7 +79,7 @@ class Attesting:
         self._waiting: list[_Asked] = []
         self._hard: list[_Asked] = []
         """Whom a look at the likely ones did not find."""
-        self._rested = 0.0
+        self._rested = self._next = 0.0
         self._rest: asyncio.TimerHandle | None = None
         self._looking = self._closed = False
         self._strangers: dict[tuple[str, str, str], Stranger] = {}
@@ -100,10 +102,11 @@ class Attesting:
     def _look_soon(self) -> None:
         if not self._looking:
             self._looking = True
-            self._loop.call_soon(self._look)
+            self._loop.call_at(max(self._next, self._loop.time()), self._look)
 
     def _look(self) -> None:
         now = self._loop.time()
+        self._next = now + GATHER
         thorough = now >= self._rested
         batch, self._waiting = [*(self._hard if thorough else ()), *self._waiting], []
         if thorough:

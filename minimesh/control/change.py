@@ -132,7 +132,8 @@ def _rules(member: Service | Task) -> object:
 
 _COMMON = ("stop", "depends_on", "calls", "egress")
 _OF_SERVICES = (
-    *("scale", "ready", "restart", "timeouts", "breaker", "auth", "rules", "tls", "transcode", "profiles", "watch"),
+    *("listen", "scale", "ready", "restart", "timeouts", "breaker", "auth", "rules", "tls", "transcode", "profiles"),
+    "watch",
     *_COMMON,
 )
 _READ: Mapping[str, Callable[[Service | Task], object]] = {

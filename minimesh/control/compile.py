@@ -20,6 +20,8 @@ from minimesh.model.snapshot import Endpoint, Inside, Listener, ListenerKind, Pr
 from minimesh.model.transcoding import Api, Transcoding
 
 HTTP_PORT, HTTPS_PORT = 80, 443
+NOBODY = "-"
+"""As whom strangers call at an address that several share: the name of no service."""
 
 Endpoints = Mapping[str, Sequence[Endpoint]]
 """Of each service, those that may get traffic."""
@@ -34,6 +36,7 @@ def compile_snapshot(
     """Every service that takes calls is an upstream, even while it has no endpoint."""
     listeners = [_outbound(project, layout, caller, callee) for caller, callee in pairs(project)]
     listeners += [_proxy(project, layout, caller) for caller in proxied(project)]
+    listeners += _shared(project)
     if project.gateway and layout.gateway:
         gateway, identity = project.gateway, identity_of(project, GATEWAY)
         names = service_names(project, layout)
@@ -175,6 +178,23 @@ def _secured(service: Service) -> tuple[Origination | None, bool]:
     return (replace(service.tls, name=service.tls.name or hosts[0]) if hosts else None), bool(hosts)
 
 
+def _shared(project: Project) -> list[Listener]:
+    """Where a service is called at the same address by all."""
+    return [
+        Listener(
+            ListenerKind.SHARED,
+            service.listen,
+            identity_of(project, NOBODY),
+            (Route(to=service.name, where=service.where),),
+            opaque=service.opaque,
+            attest=Attest.ENFORCE,
+            callers=frozenset(caller for caller, callee in pairs(project) if callee == service.name),
+        )
+        for service in project.services.values()
+        if service.listen is not None and takes_calls(service)
+    ]
+
+
 def _outbound(project: Project, layout: Layout, caller: str, callee: str) -> Listener:
     service = project.services[callee]
     return Listener(
@@ -184,6 +204,7 @@ def _outbound(project: Project, layout: Layout, caller: str, callee: str) -> Lis
         (Route(to=callee, where=service.where),),
         opaque=service.opaque,
         datagrams=service.datagrams,
+        also=service.listen,
         attest=Attest.OFF if service.datagrams else in_force(project.attest),
         known_first=service.rules.attested,
     )

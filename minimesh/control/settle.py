@@ -94,6 +94,12 @@ def cannot_listen(project: Project, listener: Listener, error: OSError) -> Start
             message = f"port {address.port} of the gateway, for tcp, is already in use"
             help_ = f'tcp = [{{ listen = {address.port + 1}, to = "{listener.routes[0].to}" }}]'
             return StartError(Problem(codes.GATEWAY_PORT, message, where, _evidence(address.port), help_))
+    elif listener.kind is ListenerKind.SHARED and error.errno == errno.EADDRINUSE:
+        service = listener.routes[0].to
+        where = str(listener.routes[0].where)
+        message = f"{address}, where {service} is to `listen` for its callers, is already in use"
+        help_ = f'listen = "{address.host}:{address.port + 1}" under [services.{service}]'
+        return StartError(Problem(codes.CANNOT_LISTEN, message, where, _evidence(address.port), help_))
     elif is_gateway and error.errno == errno.EADDRINUSE:
         message = f"gateway port {address.port} is already in use"
         help_ = f"minimesh up --set gateway.http={address.port + 1}"
@@ -105,7 +111,7 @@ def cannot_listen(project: Project, listener: Listener, error: OSError) -> Start
 def may_choose_again(project: Project, listener: Listener) -> bool:
     """The port of the listener was our choice, so another one will do."""
     if listener.kind is not ListenerKind.GATEWAY:
-        return True
+        return listener.kind is ListenerKind.OUTBOUND
     return not listener.opaque and not (project.gateway and project.gateway.listen)
 
 
@@ -117,9 +123,10 @@ def _written(project: Project) -> Sequence[int]:
         for address in service.addresses
         if isinstance(address, Address)
     ]
+    shared = [service.listen.port for service in project.services.values() if service.listen is not None]
     gateway = project.gateway or Gateway()
     tcp = [entry.listen.port for entry in gateway.tcp]
-    return (*services, *elsewhere, *([gateway.listen.port] if gateway.listen else []), *tcp)
+    return (*services, *shared, *elsewhere, *([gateway.listen.port] if gateway.listen else []), *tcp)
 
 
 def _gateway(project: Project, book: ports.PortBook) -> Address | None:

@@ -280,10 +280,11 @@ class ReachedView(TypedDict):
 
 
 class PortsView(TypedDict):
-    """What a service listens on, and where it is reached."""
+    """What a service listens on, and where it is reached. shared: by all of its callers, beside the address of each."""
 
     name: str
     listens: list[ListenView]
+    shared: str | None
     reached: list[ReachedView]
 
 

@@ -40,7 +40,12 @@ def ports_view(mesh: Mesh, name: str) -> PortsView:
     """`name`: a service, a task or the gateway."""
     if name == GATEWAY:
         gateway = mesh.layout.gateway
-        return {"name": name, "listens": [{"replica": 1, "address": str(gateway)}] if gateway else [], "reached": []}
+        return {
+            "name": name,
+            "listens": [{"replica": 1, "address": str(gateway)}] if gateway else [],
+            "shared": None,
+            "reached": [],
+        }
     service = mesh.project.services.get(name)
     listens: list[ListenView] = [
         {"replica": replica, "address": str(Address(LOOPBACK[0], mesh.layout.replicas[owner, replica]))}
@@ -49,7 +54,13 @@ def ports_view(mesh: Mesh, name: str) -> PortsView:
     ]
     if service is not None:
         listens += [{"replica": 0, "address": str(address)} for address in service.addresses]
-    return {"name": name, "listens": listens, "reached": [*_by_gateway(mesh, name), *_by_services(mesh, name)]}
+    shared = str(service.listen) if service is not None and service.listen is not None else None
+    return {
+        "name": name,
+        "listens": listens,
+        "shared": shared,
+        "reached": [*_by_gateway(mesh, name), *_by_services(mesh, name)],
+    }
 
 
 def _by_gateway(mesh: Mesh, name: str) -> list[ReachedView]:

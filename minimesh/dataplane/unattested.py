@@ -20,7 +20,9 @@ def objection(spec: snapshot.Listener, caller: Caller) -> str:
         return ""
     if spec.kind is snapshot.ListenerKind.SHARED:
         service = spec.routes[0].to
-        return f"this is {caller.who}, which is no service with {service} among its `calls`; minimesh call {service} /"
+        return (
+            f'this is {caller.who}, and no process of a service with calls = ["{service}"]; minimesh call {service} /'
+        )
     source = caller.identity.service
     return f"this is {caller.who}, which is no process of {source}; minimesh exec {source} -- …"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from minimesh.model.address import Dialable
+from minimesh.model.address import Address, Dialable
 from minimesh.model.auth import Auth
 from minimesh.model.authorization import Rules
 from minimesh.model.egress import Listed, Origination
@@ -177,6 +177,7 @@ class Process:
 class Service:
     """A name that people call. It has either a process (we start it) or addresses (it lives elsewhere).
 
+    `listen` is one more address at which the mesh takes calls to it, the same for all callers.
     `port` is what its program listens on; None with `has_port`: the mesh chooses one for each replica.
     `replicas` is how many it starts with; with `scale` their number follows the load. `profiles`: started only
     where one of them is asked for; empty: always. `protocol`: None where nothing was said. `egress`: what it may reach
@@ -188,6 +189,7 @@ class Service:
     addresses: tuple[Dialable, ...] = ()
     has_port: bool = True
     port: int | None = None
+    listen: Address | None = None
     protocol: Protocol | None = None
     transcode: Transcode | None = None
     depends_on: tuple[Dependency, ...] = ()

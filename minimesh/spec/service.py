@@ -16,6 +16,7 @@ from minimesh.model.service import (
 )
 from minimesh.spec import codes
 from minimesh.spec.addresses import PortOrNone
+from minimesh.spec.attest import LISTEN, check_listen
 from minimesh.spec.auth import auth_key
 from minimesh.spec.authorization import ALLOW, DENY, rules
 from minimesh.spec.egress import ELSEWHERE, LISTED, Elsewhere, check_tls, is_secured
@@ -113,6 +114,7 @@ SERVICE_KEYS: tuple[Key[object], ...] = (
     *PROCESS_KEYS,
     ELSEWHERE,
     PORT,
+    LISTEN,
     PROTOCOL,
     TRANSCODE,
     READY,
@@ -139,7 +141,6 @@ LATER = (
     "filters",
     "idempotent",
     "image",
-    "listen",
     "mirror",
     "ports",
     "quotas",
@@ -159,6 +160,7 @@ LATER = (
 def _service(fields: Fields) -> Service:
     _check_kind(fields)
     check_requests(fields, fields.get(PROTOCOL, None))
+    check_listen(fields, fields.get(PROTOCOL, None))
     elsewhere = fields.get(ELSEWHERE, Elsewhere())
     check_addresses(fields, elsewhere.addresses, fields.get(PROTOCOL, None))
     check_tls(fields, elsewhere, fields.get(PROTOCOL, None))
@@ -166,6 +168,7 @@ def _service(fields: Fields) -> Service:
     service = Service(
         fields.node.name,
         addresses=elsewhere.addresses,
+        listen=fields.get(LISTEN, None),
         protocol=fields.get(PROTOCOL, None),
         transcode=_transcode(fields),
         depends_on=fields.get(DEPENDS_ON, ()),

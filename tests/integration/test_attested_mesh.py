@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,6 +49,7 @@ ready = {{ tcp = true }}
 [services.back]
 run = [{PYTHON}, "server.py"]
 ready = "/"
+listen = SHARED
 """
 ASK = """\
 import os, sys, urllib.error, urllib.request
@@ -69,7 +71,9 @@ def run(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     root = tmp_path_factory.mktemp("shop")
     (root / "server.py").write_text(SERVER)
-    (root / "minimesh.toml").write_text(TOML)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (root / "minimesh.toml").write_text(TOML.replace("SHARED", str(port)))
     ran = run(root, "up", "-d")
     assert ran.returncode == 0, ran.stderr
     yield root
@@ -105,6 +109,45 @@ def test_who_was_let_in_may(shop: Path) -> None:
     assert ran.stdout.startswith("200 from back"), ran.stderr
     shell = run(shop, "exec", "front", "--", "sh", "-c", f'{sys.executable} -c "$0" & wait', ASK)
     assert shell.stdout.startswith("200 from back"), shell.stderr
+
+
+def shared_url(root: Path) -> str:
+    view = json.loads(run(root, "port", "back", "--json").stdout)
+    return f"http://{view['shared']}/"
+
+
+def test_an_address_that_callers_share_tells_them_apart(shop: Path) -> None:
+    environ = {**os.environ, "BACK_URL": shared_url(shop)}
+    ask = [sys.executable, "-c", ASK]
+    stranger = subprocess.run(ask, env=environ, capture_output=True, text=True, timeout=PATIENCE)
+    assert stranger.stdout.startswith("403 ")
+    assert 'no process of a service with calls = [\\"back\\"]; minimesh call back /' in stranger.stdout
+    guest = run(shop, "exec", "front", "-e", f"BACK_URL={shared_url(shop)}", "--", *ask)
+    assert guest.stdout.startswith("200 from back"), guest.stderr
+
+
+def test_an_upgrade_hands_it_over(shop: Path) -> None:
+    """The address, and who was let in before."""
+    ask = "import time; time.sleep(0.2); exec(" + repr(ASK) + ")"
+    url = shared_url(shop)
+    words = [
+        *MINIMESH,
+        "exec",
+        "front",
+        "-e",
+        f"BACK_URL={url}",
+        "--",
+        "sh",
+        "-c",
+        f'read go; {sys.executable} -c "$0"',
+    ]
+    with subprocess.Popen([*words, ask], cwd=shop, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as guest:
+        assert until(lambda: Path(f"/proc/{guest.pid}/comm").read_text().strip() == "sh", PATIENCE)
+        ran = run(shop, "upgrade")
+        assert ran.returncode == 0, ran.stderr
+        said, _ = guest.communicate("go\n", timeout=PATIENCE)
+    assert said.startswith("200 from back")
+    assert shared_url(shop) == url
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv")

@@ -178,7 +178,12 @@ def test_where_a_service_is_reached(mesh: Running) -> None:
     env = mesh.api.get("/v1/services/web/env", "/v1/services/{name}/env")["mesh_env"]
     assert by_web["url"] == env["ORDERS_URL"]
     assert mesh.api.get("/v1/services/gateway/ports", template)["listens"]
-    assert mesh.api.get("/v1/services/seed/ports", template) == {"name": "seed", "listens": [], "reached": []}
+    assert mesh.api.get("/v1/services/seed/ports", template) == {
+        "name": "seed",
+        "listens": [],
+        "shared": None,
+        "reached": [],
+    }
     partner = mesh.api.get("/v1/services/partner/ports", template)
     assert partner["listens"] == [{"replica": 0, "address": "127.0.0.1:9"}]
     assert [each["route"] for each in partner["reached"]] == [None, "/partner/*"]

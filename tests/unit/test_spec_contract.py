@@ -16,7 +16,7 @@ gateway.https
 gateway.routes.method gateway.routes.header gateway.routes.query gateway.routes.claim
 gateway.routes.request_headers gateway.routes.response_headers
 gateway.routes.rewrite gateway.routes.rewrite_host gateway.routes.redirect gateway.routes.respond
-services.web.ports services.web.listen services.cache.image services.queue.container
+services.web.ports services.cache.image services.queue.container
 services.orders.balance services.orders.timeout.try services.orders.retries
 services.orders.idempotent services.orders.breaker.failures services.orders.breaker.eject
 services.orders.breaker.adaptive services.orders.breaker.probe services.orders.breaker.slow_start

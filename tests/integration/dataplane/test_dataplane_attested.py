@@ -6,10 +6,12 @@ from dataclasses import replace
 import pytest
 
 from minimesh.dataplane import acceptor
+from minimesh.model.address import Address
 from minimesh.model.attest import Attest, Found, Question
 from minimesh.model.caller import Attested
-from minimesh.model.snapshot import Listener
-from tests.integration.dataplane.stage import EACH_CODEC, OUTBOUND, Stage, until
+from minimesh.model.identity import Identity
+from minimesh.model.snapshot import Listener, ListenerKind
+from tests.integration.dataplane.stage import EACH_CODEC, OUTBOUND, TRUST_DOMAIN, Stage, until
 
 pytestmark = [pytest.mark.anyio, EACH_CODEC]
 
@@ -152,3 +154,80 @@ async def test_what_waits_to_be_known_is_cut_at_the_end(stage: Stage) -> None:
     await until(lambda: stage.open_connections == 1)
     assert await stage.plane.drain(0.0) == 0
     await caller.closed()
+
+
+# --- one address that several share ----------------------------------------------------------------------------
+
+SHARED = "->api"
+
+
+def share(stage: Stage, *, opaque: bool = False, callers: frozenset[str] = frozenset({"web", "pay"})) -> None:
+    """Two services may call a third one at its own address, and by their own ways."""
+    old, web = stage.snapshot, stage.snapshot.listeners[OUTBOUND]
+    shared = replace(
+        web,
+        kind=ListenerKind.SHARED,
+        source=Identity(TRUST_DOMAIN, "-"),
+        opaque=opaque,
+        attest=Attest.ENFORCE,
+        callers=callers,
+    )
+    web = replace(web, opaque=opaque)
+    pay = replace(web, source=Identity(TRUST_DOMAIN, "pay"))
+    listeners = {**old.listeners, OUTBOUND: web, "pay->api": pay, SHARED: shared}
+    stage.apply(replace(old, generation=old.generation + 1, listeners=listeners))
+    at = Address(*stage.plane.address(SHARED))
+    listeners = {name: replace(each, also=at) if name.endswith("->api") else each for name, each in listeners.items()}
+    stage.apply(replace(stage.snapshot, generation=old.generation + 2, listeners=listeners))
+
+
+@pytest.mark.parametrize("service", ["web", "pay"])
+async def test_who_comes_by_a_shared_address_goes_its_own_way(stage: Stage, service: str) -> None:
+    told = Told(stage)
+    share(stage)
+    host, port = stage.plane.address(SHARED)
+    caller = await stage.call(SHARED)
+    await caller.send(b"GET / HTTP/1.1\r\nHost: %b:%d\r\n\r\n" % (host.encode(), port))
+    question = await told.tell(Found(Attested.YES, service, "node", 5))
+    assert question == question._replace(among=frozenset({"web", "pay"}), to="api")
+    answering = await stage.service.accept()
+    await answering.request()
+    await answering.send(OK)
+    assert (await caller.answer()).status == 200
+    record = await stage.record()
+    assert (record.source, record.listener, record.attested) == (service, f"{service}->api", "yes")
+    statistics = stage.plane.statistics().listeners
+    assert (statistics[SHARED].connections, statistics[f"{service}->api"].connections) == (0, 1)
+
+
+@pytest.mark.parametrize("found", [STRANGER, LEFT, Found(Attested.NO, "", "node", 9, "ops")], ids=str)
+async def test_who_is_none_of_its_callers_reads_that(stage: Stage, found: Found) -> None:
+    told = Told(stage)
+    share(stage)
+    caller = await stage.call(SHARED)
+    await caller.send(GET)
+    await told.tell(found)
+    answer = await caller.answer()
+    assert (answer.status, answer.reason) == (403, "unattested")
+    assert found.who.encode() in answer.body
+    record = await stage.record()
+    assert (record.source, record.destination, record.reason) == ("-", "api", "unattested")
+
+
+async def test_bytes_by_a_shared_address(stage: Stage) -> None:
+    told = Told(stage)
+    share(stage, opaque=True)
+    caller = await stage.call(SHARED)
+    await told.tell(Found(Attested.VOUCHED, "pay", "psql", 5))
+    service = await stage.service.accept()
+    await caller.send(b"hello")
+    assert await service.exactly(5) == b"hello"
+    stranger = await stage.call(SHARED)
+    await told.tell(STRANGER)
+    await stranger.closed()
+    record = await stage.record()
+    assert (record.source, record.reason) == ("-", "unattested")
+    caller.close()
+    service.close()
+    record = await stage.record(2)
+    assert (record.source, record.attested) == ("pay", "vouched")

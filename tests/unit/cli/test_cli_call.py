@@ -43,7 +43,7 @@ def called(mesh: Any) -> Iterator[None]:
         thread.start()
         address = f"127.0.0.1:{server.server_port}"
         way = {"caller": "gateway", "address": address, "url": "http://a.test/", "variable": None, "route": "/*"}
-        mesh.give("/v1/services/web/ports", {"name": "web", "listens": [], "reached": [way]})
+        mesh.give("/v1/services/web/ports", {"name": "web", "listens": [], "shared": None, "reached": [way]})
         yield
         server.shutdown()
         thread.join()

@@ -162,6 +162,7 @@ def reached(caller: str, address: str, url: str, variable: str | None = None, ro
 PORTS = {
     "name": "web",
     "listens": [{"replica": 1, "address": "127.0.0.1:3000"}],
+    "shared": "127.0.0.1:8001",
     "reached": [
         reached("gateway", "127.0.0.1:7080", "http://a.test:7080/", route="a.test/*"),
         reached("gateway", "127.0.0.1:7080", "http://localhost:7080/", route="/*"),
@@ -179,10 +180,11 @@ def test_port_as_compose_has_it(mesh: Any, minimesh: Command) -> None:
     )
     assert minimesh("port", "web", "x")[0] == 2
     assert minimesh("port", "web")[1].splitlines()[1:] == [
-        "web      127.0.0.1:3000          listens",
-        "gateway  http://a.test:7080/     route a.test/*",
-        "gateway  http://localhost:7080/  route /*",
-        "api      http://127.0.0.1:9000   $WEB_URL",
+        "web          127.0.0.1:3000          listens",
+        "its callers  127.0.0.1:8001          listen",
+        "gateway      http://a.test:7080/     route a.test/*",
+        "gateway      http://localhost:7080/  route /*",
+        "api          http://127.0.0.1:9000   $WEB_URL",
     ]
 
 
@@ -190,7 +192,7 @@ def test_open_prints_what_any_browser_finds(mesh: Any, minimesh: Command) -> Non
     mesh.give("/v1/services/web/ports", PORTS)
     mesh.give("/v1/mesh", {"gateway": {"address": "127.0.0.1:7080", "url": "http://localhost:7080"}})
     assert minimesh("open", "web")[1] == minimesh("open")[1] == "http://localhost:7080/\n"
-    mesh.give("/v1/services/job/ports", {"name": "job", "listens": [], "reached": []})
+    mesh.give("/v1/services/job/ports", {"name": "job", "listens": [], "shared": None, "reached": []})
     assert minimesh("open", "job")[0] == 1
 
 
