@@ -21,6 +21,7 @@ ACCEPTS_A_TURN = 64
 ATTESTED_WITHIN = 1.0
 """Seconds in which it has to be known whose process a caller is, where that is asked for before anything else."""
 _REST = 0.25
+_LATE = Found(Attested.UNKNOWN, why=f"a caller that is not known after {ATTESTED_WITHIN:g} s")
 _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -90,8 +91,7 @@ class Acceptor(Bound):
             accepted.close()  # it has left already
             return
         if _holds(self.spec):
-            late = Found(Attested.UNKNOWN, why=f"a caller that is not known after {ATTESTED_WITHIN:g} s")
-            timer = self._loop.call_later(ATTESTED_WITHIN, self._known, accepted, late)
+            timer = self._loop.call_later(ATTESTED_WITHIN, self._known, accepted, _LATE)
             self._held[accepted] = early, timer
             self._attestor.ask(question, partial(self._known, accepted))
         else:

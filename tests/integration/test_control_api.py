@@ -215,9 +215,13 @@ def test_the_graph_has_what_may_be_and_what_is(mesh: Running) -> None:
     assert all(link["configured"] for link in links.values())
 
 
-def test_rules_are_suggested_of_services_that_were_called(mesh: Running) -> None:
-    suggested = mesh.api.get("/v1/authz/suggest")
-    assert isinstance(suggested, list)
+def test_rules_are_suggested_for_the_calls_that_there_were(mesh: Running) -> None:
+    mesh.ask("/orders")
+    (orders,) = mesh.api.get("/v1/authz/suggest", service=["orders"])
+    assert (orders["service"], orders["callers"]) == ("orders", ["web"])
+    assert orders["requests"] > 0
+    assert all('from = ["web"]' in rule for rule in orders["allow"])
+    assert mesh.api.get("/v1/authz/suggest", since="2100-01-01T00:00:00Z") == []
 
 
 def test_nobody_has_called_a_host_outside(mesh: Running) -> None:

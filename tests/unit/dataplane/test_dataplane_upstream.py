@@ -224,6 +224,13 @@ def crowd(pool: EndpointPool, size: int) -> list[Waiting]:
     return waiting
 
 
+def answered(waiting: Waiting, loop: Loop) -> None:
+    """Its request is sent on the first connection, and the answer is whole."""
+    assert waiting.stream is not None
+    waiting.stream.send_head(REQUEST, b"id", b"", b"", True)
+    loop.transports[0].feed(OK)
+
+
 def test_no_more_are_dialled_at_once_than_the_loop_can_follow() -> None:
     async def run() -> None:
         loop = Loop(lambda host: None)
@@ -263,20 +270,16 @@ def test_a_connection_that_becomes_free_goes_to_who_waits() -> None:
         gone = Waiting()
         pool.dial(gone, REQUEST).exchange = None
         next_, last = crowd(pool, 2)
-        assert first.stream is not None
-        first.stream.send_head(REQUEST, b"id", b"", b"", True)
-        loop.transports[0].feed(OK)
+        answered(first, loop)
         assert first.ended
         assert next_.stream is first.stream
         assert gone.stream is None
         assert last.stream is None
         assert pool.idle == 0
-        next_.stream.send_head(REQUEST, b"id", b"", b"", True)
-        loop.transports[0].feed(OK)
+        answered(next_, loop)
         assert next_.ended
         assert last.stream is first.stream
-        last.stream.send_head(REQUEST, b"id", b"", b"", True)
-        loop.transports[0].feed(OK)
+        answered(last, loop)
         assert pool.idle == 1
 
     asyncio.run(run())
@@ -288,9 +291,7 @@ def test_a_dial_whose_exchange_is_served_already_serves_the_next_or_is_kept() ->
         pool = upstream_of(loop).pools[0]
         first = await dialled(pool)
         second, third = crowd(pool, 2)
-        assert first.stream is not None
-        first.stream.send_head(REQUEST, b"id", b"", b"", True)
-        loop.transports[0].feed(OK)
+        answered(first, loop)
         assert second.stream is first.stream, "before its own dial is through"
         await asyncio.wait_for(third.over.wait(), 5)
         assert third.stream is not None
@@ -317,9 +318,7 @@ def test_no_more_are_dialled_than_wait() -> None:
         answers = False
         for _ in range(5):
             (other,) = crowd(pool, 1)
-            assert first.stream is not None
-            first.stream.send_head(REQUEST, b"id", b"", b"", True)
-            loop.transports[0].feed(OK)
+            answered(first, loop)
             assert other.stream is first.stream
             first = other
             await asyncio.sleep(0)
