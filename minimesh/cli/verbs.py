@@ -29,6 +29,7 @@ GROUPS: dict[str, dict[str, Verb]] = {
         "wait": Verb("life", "wait until services are ready"),
         "upgrade": Verb("upgrade", "replace the running mesh's program, and keep what runs"),
         "exec": Verb("process", "run a program as a service: its identity, addresses and folder"),
+        "recover": Verb("recover", "go on after a loss: a damaged state file, a lost key"),
         "run": Verb("runner", "run a task now; or any program behind a gateway, with no file"),
     },
     "look": {

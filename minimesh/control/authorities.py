@@ -110,7 +110,7 @@ class Maker:
         if isinstance(ca, SignCommand):
             return signing.signed(ca, project.name, project.trust_domain, now), Source.SIGNED
         if above is None:
-            above = signing.brought(ca, now) if ca else self._own_key(before.root, now)
+            above = signing.brought(ca, now) if ca else self.own_key(before.root, now)
         if ca and is_last(above):
             return above, Source.BROUGHT
         made = make_intermediate(above, project.name, project.trust_domain, now)
@@ -139,7 +139,7 @@ class Maker:
         """Raises StepError, StartError."""
         book = before.book.activated(entry, now)
         if entry.kind is Kind.ROOT:
-            return self.replaced(before.with_book(book), now, self._own_key(entry, now))
+            return self.replaced(before.with_book(book), now, self.own_key(entry, now))
         if not before.knows_key(entry):
             message = f"intermediate {entry.id} cannot sign again: its key was forgotten when another one took over"
             raise StepError(message, "minimesh ca prepare intermediate")
@@ -162,11 +162,11 @@ class Maker:
     def _own(self, book: Book, now: float) -> tuple[Book, Authority]:
         root = book.active(Kind.ROOT)
         if root is not None and (root.source, root.trust_domain) == (Source.OWN, self.project.trust_domain):
-            return book, self._own_key(root, now)
+            return book, self.own_key(root, now)
         for again in reversed(book.of(Kind.ROOT, State.OLD)):
             if (again.source, again.trust_domain) == (Source.OWN, self.project.trust_domain):
                 with suppress(StartError):
-                    return book.activated(again, now), self._own_key(again, now)
+                    return book.activated(again, now), self.own_key(again, now)
         found = None if book.entries else self._lying_there(now)
         made = found or make_root(self.project.name, self.project.trust_domain, now)
         try:
@@ -180,8 +180,8 @@ class Maker:
         above = signing.brought(ca, now)
         return _with_root(book, above, Source.BROUGHT, self.project.trust_domain, now), above
 
-    def _own_key(self, root: Entry, now: float) -> Authority:
-        """A root of ours with its key. Raises StartError."""
+    def own_key(self, root: Entry, now: float) -> Authority:
+        """A root of ours with its key. Raises StartError, whose help is RECOVER where the key is lost."""
         path = self._path(root.id, "key")
         if now > root.not_after:
             raise StartError(Problem(codes.OWN_KEY, f"root {root.id} of this project has expired", help=RECOVER))

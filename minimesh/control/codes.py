@@ -72,7 +72,7 @@ change. A file that another program has open is free again when that ends.""",
     OWN_KEY: """\
 The key of the project's own root lies in .minimesh/ca and signs the certificates of all services. It has to be there,
 readable by this user and by nobody else, and not expired. `minimesh recover` starts with another root where the key is
-lost; browsers and programs that trusted the old one then have to be told of it (`minimesh trust`).""",
+lost; browsers and programs that trusted the old one then have to be told of it.""",
     CA: """\
 `[identity] ca` names an authority of yours, which cannot be used as it is: a file that is not there or that others can
 read, a key of another certificate, one that has expired or may not sign, a command that fails or answers something

@@ -18,7 +18,11 @@ def opened_state(folder: StateFolder) -> Database:
     try:
         return opened(folder.state, MIGRATIONS)
     except UnusableError as error:
-        raise StartError(Problem(codes.STATE_FILE, str(error), help=_help(folder, error.flaw))) from error
+        raise unusable(folder, error) from error
+
+
+def unusable(folder: StateFolder, error: UnusableError) -> StartError:
+    return StartError(Problem(codes.STATE_FILE, str(error), help=_help(folder, error.flaw)))
 
 
 def _help(folder: StateFolder, flaw: Flaw) -> str:

@@ -78,7 +78,7 @@ OF_A_SERVICE: dict[str, list[str]] = {
 
 
 CHANGING = {"up", "down", "start", "stop", "restart", "scale", "reload", "upgrade", "init", "run", "exec"}
-FOLLOWING = {"tap", "top", "ui", "demo", "token", "key", "authz"}
+FOLLOWING = {"tap", "top", "ui", "demo", "token", "key", "authz", "recover"}
 """Commands whose JSON other tests look at."""
 
 
