@@ -135,7 +135,10 @@ def test_who_has_left_is_no_stranger(server: socket.socket) -> None:
         assert Callers("run").look([asked], {}, {}) == [LEFT]
 
 
-def test_whom_nobody_may_look_at_is_no_stranger_either(server: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whom_nobody_may_look_at_is_no_stranger_either(
+    server: socket.socket, elsewhere: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever else runs in this process: what it has started would be services of the mesh."""
     with socket.create_connection(server.getsockname()), server.accept()[0] as accepted:
         monkeypatch.setattr("minimesh.supervise.callers._opened", lambda *_: iter(()))
         assert look(accepted, {}) == HIDDEN
