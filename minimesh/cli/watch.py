@@ -122,7 +122,7 @@ class Watch:
 
     def _identity(self, event: IdentityOk) -> None:
         if not self._style.quiet:
-            made = ["new CA in .minimesh, for this project alone"] if event.root_made else []
+            made = ["new CA in .minimesh"] if event.root_made else []
             what = f"{plural(event.certificates, 'certificate')}, {lasting(event.ttl)}"
             self._display.settle("ok", "identity", [*made, what], elapsed(event.seconds))
 

@@ -55,9 +55,9 @@ def test_one_line_for_each_service_and_an_address_that_works(
     waiting = screen.until(r"\.\.  web +waiting for api: not ready, /healthz 503")
     assert len(marked(waiting, "..")) <= 2
     lines = screen.until(r"^stop: Ctrl-C")
-    assert [line.split()[1] for line in marked(lines, "ok")] == ["config", "api", "web"]
+    assert [line.split()[1] for line in marked(lines, "ok")] == ["config", "identity", "api", "web"]
     assert not marked(lines, "..")
-    for line in marked(lines, "ok")[1:]:
+    for line in marked(lines, "ok")[2:]:
         assert re.search(r"ready: GET /.*   127\.0\.0\.1:\d+ .*\d(s|ms)$", line), line
     assert max(map(len, lines)) <= columns
     assert urllib.request.urlopen(url_of(lines)).read() == b"ok\n"
@@ -116,7 +116,7 @@ def resized_while_it_waits(screen: Screen) -> list[str]:
     screen.resize(100, 30)
     screen.until("^stop: Ctrl-C")
     lines = screen.lines(scrolled=True)
-    assert len(marked(lines, "ok")) == 14
+    assert len(marked(lines, "ok")) == 15
     screen.press("C-c")
     assert " and 5 more (Ctrl-C again kills)" in " ".join(screen.finished())
     return marked(lines, "..")
@@ -196,7 +196,7 @@ def test_ctrl_z_and_back(open_screen: Open, project: Project) -> None:
     screen.until(r":148\]>$")
     screen.run("fg")
     lines = screen.until("^stop: Ctrl-C")
-    assert [line.split()[1] for line in marked(lines, "ok")] == ["config", "api", "web"]
+    assert [line.split()[1] for line in marked(lines, "ok")] == ["config", "identity", "api", "web"]
     assert [line for line in lines if line.endswith(":148]> fg")], "what the shell wrote meanwhile stays"
     screen.press("C-c")
     screen.finished()
@@ -228,7 +228,7 @@ def test_plain_terminals(open_screen: Open, project: Project, variables: dict[st
     (screen.run if "TERM" in variables else screen.show)("minimesh up")
     screen.until("^stop: Ctrl-C")
     lines, rewritten = screen.lines(), variables.get("TERM") == "linux"
-    assert [line.split()[1] for line in marked(lines, "ok")] == ["config", "api", "web"]
+    assert [line.split()[1] for line in marked(lines, "ok")] == ["config", "identity", "api", "web"]
     assert (not marked(lines, "..")) == rewritten, "where nothing is rewritten, who waits long is told once"
     assert ("\x1b[" in "".join(screen.lines(escapes=True))) == rewritten
     assert ("…" in "".join(lines)) != rewritten

@@ -60,7 +60,7 @@ def test_off_a_terminal_progress_and_output_are_apart_and_nothing_is_rewritten()
     assert err == (
         "minimesh 0.1.0   project shop   minimesh.toml\n"
         "  ok  config    2 services, 1 task, 1 gateway with 1 route                                       6ms\n"
-        "  ok  identity  new CA in .minimesh, for this project alone   4 certificates, 24h               41ms\n"
+        "  ok  identity  new CA in .minimesh   4 certificates, 24h                                       41ms\n"
         "note: took over\\x1b\n"
         "  ok  seed      completed                                                                       0.2s\n"
         "  ..  api/1     /healthz 503 for 2.6 s\n"
