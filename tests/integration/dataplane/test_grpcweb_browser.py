@@ -3,7 +3,6 @@
 import asyncio
 import json
 import shutil
-import signal
 import threading
 from collections.abc import AsyncIterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -93,6 +92,17 @@ def _at(name: str, port: int) -> Endpoint:
     return Endpoint(name, (Address("127.0.0.1", port),))
 
 
+async def end(browser: asyncio.subprocess.Process) -> None:
+    """A browser that does not heed being asked must not hold the loop open for ever."""
+    browser.terminate()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await browser.wait()
+    except TimeoutError:
+        browser.kill()
+        await browser.wait()
+
+
 async def test_a_page_calls_a_service_of_grpc(bare: Stage, pages: Pages, tmp_path: Path) -> None:
     host, port = bare.plane.address(GATEWAY)
     assert BROWSER is not None
@@ -112,8 +122,7 @@ async def test_a_page_calls_a_service_of_grpc(bare: Stage, pages: Pages, tmp_pat
         async with asyncio.timeout(PATIENCE):
             said = await pages.said
     finally:
-        browser.send_signal(signal.SIGTERM)
-        await browser.wait()
+        await end(browser)
     assert said == {
         "binary": {"messages": ["hello"], "status": "0"},
         "text": {"messages": ["hello"], "status": "0"},
