@@ -14,6 +14,9 @@ from minimesh.model.auth import BadCredentialError, Flaw
 
 LARGEST = 16 * 1024
 """Bytes of a whole token."""
+DEEPEST = 64
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_BRACKETS = re.compile(rb"[\[\]{}]")
 _FORM = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]*)")
 _TYPES = ("jwt", "at+jwt", "application/at+jwt", "application/jwt")
 _PRINTABLE = re.compile(r"[^ -~]+")
@@ -63,16 +66,26 @@ def _object(part: bytes, what: str) -> dict[str, object]:
     if len(part) % 4 == 1:
         _malformed(f"its {what} is not base64url")
     try:
-        value = json.loads(
-            urlsafe_b64decode(part + b"=" * (-len(part) % 4)), object_pairs_hook=_once, parse_constant=_no
-        )
+        text = urlsafe_b64decode(part + b"=" * (-len(part) % 4))
+        if _depth(text) > DEEPEST:
+            _malformed(f"its {what} is nested more than {DEEPEST} deep")
+        value = json.loads(text, object_pairs_hook=_once, parse_constant=_no)
     except _TwiceError as error:
         raise BadCredentialError(Flaw.DUPLICATE, f"the token's {what} says {shown(str(error))} twice") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         _malformed(f"its {what} is not JSON")
     if not isinstance(value, dict):
         _malformed(f"its {what} is not a JSON object")
     return value
+
+
+def _depth(text: bytes) -> int:
+    """How deep arrays and objects lie in each other, at most: each Python gives up at another depth."""
+    depth = deepest = 0
+    for bracket in _BRACKETS.findall(_STRING.sub(b"", text)):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -5,6 +5,7 @@ short, or with a zone. A name that is passed on must be one, for it is looked up
 """
 
 import re
+import socket
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from minimesh.model.egress import Target
@@ -37,8 +38,9 @@ def read_target(authority: bytes, default_port: int | None) -> Target:
 
 
 def _address_of_six(text: str) -> str:
+    """As RFC 5952 writes it, whatever the version of Python does."""
     try:
-        return str(IPv6Address(text))
+        return socket.inet_ntop(socket.AF_INET6, IPv6Address(text).packed)
     except AddressValueError:
         raise TargetError(f"[{text}] is not an address") from None
 

@@ -123,6 +123,7 @@ BAD: dict[str, tuple[Callable[[], bytes], Flaw]] = {
     "payload not UTF-8": (lambda: raw(header(), b'{"sub":"\xff"}'), Flaw.MALFORMED),
     "not a number": (lambda: raw(header(), dump(claims()).replace(b'"paid"', b"NaN")), Flaw.MALFORMED),
     "nested without end": (lambda: raw(header(), b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}"), Flaw.MALFORMED),
+    "nested too deep": (lambda: raw(header(), b'{"a":' + b"[" * 64 + b"]" * 64 + b"}"), Flaw.MALFORMED),
     "oversized": (lambda: token(said=claims(more="x" * LARGEST)), Flaw.TOO_LARGE),
     "a claim twice": (lambda: raw(header(), dump(claims())[:-1] + b', "sub": "root"}'), Flaw.DUPLICATE),
     "alg twice": (lambda: raw(header()[:-1] + b', "alg": "none"}', dump(claims())), Flaw.DUPLICATE),
