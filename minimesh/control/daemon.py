@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from random import Random
 from types import ModuleType
@@ -58,6 +58,7 @@ from minimesh.supervise.group import send
 from minimesh.supervise.leftovers import sweep
 from minimesh.telemetry import Telemetry
 
+_LAST_BREATH = 5.0
 TELL_PATIENCE = 2.0
 EXIT_FAILED, EXIT_CONFIG = 1, 2
 
@@ -149,9 +150,15 @@ def _go_on(setting: Setting, lock: Lock, heir: Heir) -> bool:
 async def _end_all(heir: Heir, clock: Clock) -> None:
     """Nothing of what an earlier image has left is kept."""
     heir.abandon()
-    for pid in heir.leaders():
+    leaders = heir.leaders()
+    for pid in leaders:
         send(pid, signal.SIGKILL)
     await sweep([heir.run_id], clock, bury=heir.bury)
+    # A program that is on its way out is not found any more, and cannot be buried yet.
+    with anyio.move_on_after(_LAST_BREATH):
+        for pid in leaders:
+            with suppress(ChildProcessError):
+                await to_thread.run_sync(os.waitpid, pid, 0, abandon_on_cancel=True)
 
 
 def _cause(error: Exception) -> Exception:
